@@ -1,0 +1,94 @@
+import { Command, CommanderError, Option } from 'commander';
+import { declareDiff } from './commands/diff';
+import { declareGc } from './commands/gc';
+import { declareGenerate } from './commands/generate';
+import { declareList } from './commands/list';
+import { declareResume } from './commands/resume';
+import { declareStatus } from './commands/status';
+import { declareRollback, declareSwitch } from './commands/switch';
+import type { Context, LogLevel } from './context';
+import { exitStatuses, exitStatusOf } from './core/errors';
+import { errorToJson, renderError } from './core/report';
+
+/** What the command line leaves to the surroundings: streams, signals, the machine. */
+export interface Host {
+  readonly version: string;
+  /** Makes what a command is given, from the options that all commands have. */
+  readonly contextFor: (options: GlobalOptions) => Context;
+  readonly write: (text: string) => void;
+  readonly warn: (text: string) => void;
+  readonly columns: number;
+}
+
+export interface GlobalOptions {
+  readonly root: string;
+  readonly json: boolean;
+  readonly logLevel: LogLevel;
+}
+
+/**
+ * Runs one command line, without the program's name, and returns the exit status.
+ *
+ * Whatever happens becomes one message and one status here; nothing is thrown.
+ */
+export async function runCli(argv: readonly string[], host: Host): Promise<number> {
+  let status = 0;
+  const program = newProgram(host);
+  const run = async (command: (context: Context) => Promise<number>): Promise<void> => {
+    status = await command(host.contextFor(globalOptions(program)));
+  };
+  declareCommands(program, run);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return status;
+  } catch (error) {
+    return report(error, argv, host);
+  }
+}
+
+function declareCommands(program: Command, run: (command: (context: Context) => Promise<number>) => Promise<void>): void {
+  declareGenerate(program, run);
+  declareDiff(program, run);
+  declareSwitch(program, run);
+  declareRollback(program, run);
+  declareResume(program, run);
+  declareStatus(program, run);
+  declareList(program, run);
+  declareGc(program, run);
+  for (const command of program.commands) addGlobalOptions(command);
+}
+
+function newProgram(host: Host): Command {
+  const program = new Command('activate')
+    .description('Makes /etc show a built system closure, and switches from one closure to the next nearly atomically.')
+    .version(host.version, '-V, --version')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ helpWidth: Math.min(host.columns, 100) })
+    .configureOutput({ writeOut: host.write, writeErr: host.warn, outputError: (text, write) => write(text.replace(/^error: /u, 'activate: ')) })
+    .addHelpText('after', '\nExit status: 0 done, 1 differences, 2 usage, 3 refused, 4 failed and undone, 5 `activate resume` needed,\n65 broken input, 70 a bug, 74 I/O, 75 locked, 77 no permission.');
+  return addGlobalOptions(program);
+}
+
+/** The options that every command takes, before or after its name. */
+function addGlobalOptions(command: Command): Command {
+  return command
+    .option('--root <directory>', 'the tree to work on, instead of /')
+    .option('--json', 'print one JSON document')
+    .addOption(
+      new Option('--log-level <level>', 'the least important message to print').choices(['debug', 'info', 'warn', 'error', 'silent']),
+    );
+}
+
+function globalOptions(program: Command): GlobalOptions {
+  const given: Partial<GlobalOptions> = Object.assign({}, ...[program, ...program.commands].map((command) => command.opts()));
+  const { root = '/', json = false, logLevel = 'info' } = given;
+  return { root, json, logLevel };
+}
+
+function report(error: unknown, argv: readonly string[], host: Host): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitStatuses.USAGE;
+  if (argv.includes('--json')) host.write(`${JSON.stringify(errorToJson(error))}\n`);
+  host.warn(renderError(error));
+  return exitStatusOf(error);
+}

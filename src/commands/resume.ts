@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import type { Context } from '../context';
+import { resume } from '../engine/resume';
+import type { Run } from '../options';
+
+/** Declares `resume`: finishes or undoes what a crash interrupted. */
+export function declareResume(program: Command, run: Run): void {
+  program
+    .command('resume')
+    .summary('finish or undo what a crash interrupted')
+    .action(() => run(resumeCommand));
+}
+
+async function resumeCommand(context: Context): Promise<number> {
+  const resumed = await resume(context);
+  const text =
+    resumed.state === 'nothing to do'
+      ? 'Nothing was interrupted; nothing to do.'
+      : `The transition from generation ${resumed.from} to ${resumed.to} was ${resumed.state}; generation ${resumed.live} is live.`;
+  context.write(context.json ? `${JSON.stringify({ schema: 1, ...resumed })}\n` : `${text}\n`);
+  return 0;
+}

@@ -1,0 +1,59 @@
+import * as v from 'valibot';
+import { STATE } from '../core/entry';
+import { parseGenerationNumber, parseRecord } from '../core/generation';
+import { hostPath, joinTarget, type TargetPath } from '../core/path';
+import { listDirectory, readStatus } from '../system/reading';
+import { readText } from './generations';
+import type { Machine } from './machine';
+
+/** Something that a transition took out of the way, and kept. */
+export interface Backup {
+  readonly number: number;
+  readonly path: string;
+  /** The machine's own from before us, or an edit of ours. */
+  readonly reason: 'displaced' | 'drifted';
+  /** The generation that took its place. */
+  readonly generation: number;
+  /** ISO 8601 in UTC. */
+  readonly created: string;
+}
+
+export const BACKUPS = joinTarget(STATE, 'backups');
+
+export function backupDirectory(number: number): TargetPath {
+  return joinTarget(BACKUPS, String(number));
+}
+
+/** Where the thing itself is, with its owner, mode, times and extended attributes. */
+export function backupContent(number: number): TargetPath {
+  return joinTarget(backupDirectory(number), 'content');
+}
+
+const schema = v.strictObject({
+  schema: v.literal(1),
+  number: v.number(),
+  path: v.string(),
+  reason: v.picklist(['displaced', 'drifted']),
+  generation: v.number(),
+  created: v.string(),
+});
+
+export function renderBackup(backup: Backup): string {
+  return `${JSON.stringify({ schema: 1, ...backup })}\n`;
+}
+
+/** The numbers of all backups, ascending. */
+export function backupNumbers({ root }: Machine): number[] {
+  if (readStatus(root, BACKUPS)?.kind !== 'directory') return [];
+  const numbers = listDirectory(root, BACKUPS).map(({ name }) => parseGenerationNumber(name));
+  return numbers.filter((number) => number !== undefined).toSorted((a, b) => a - b);
+}
+
+/** @throws {ActivateError} `STATE` */
+export function readBackup(machine: Machine, number: number): Backup | undefined {
+  const file = joinTarget(backupDirectory(number), 'backup.json');
+  const text = readText(machine, file);
+  if (text === undefined) return undefined;
+  const { schema: _, ...backup } = parseRecord(text, hostPath(machine.root.path, file), schema);
+  return backup;
+}

@@ -1,0 +1,195 @@
+import { posix } from 'node:path';
+import type { Context } from '../context';
+import type { Entry } from '../core/entry';
+import { ActivateError } from '../core/errors';
+import { desiredEntries } from '../core/desired';
+import { detectFormat, isSidecarName, type Item, type Listing, refuseLoops } from '../core/listing';
+import type { ClosureFormat, Manifest } from '../core/manifest';
+import { joinTarget, parseTargetPath, type TargetPath } from '../core/path';
+import { defaultPolicy, parsePolicy, type Policy } from '../core/policy';
+import { parseGroup, parsePasswd } from '../core/users';
+import { listDirectory, readFile, readLinkTexts, readStatus } from '../system/reading';
+import { closeRoot, openRoot, type Root } from '../system/rooted';
+import { readHostFile, resolveHostPath } from '../system/host-files';
+import { fillContents, type Unread } from './contents';
+import type { Machine } from './machine';
+
+export interface ClosureOptions {
+  readonly format?: ClosureFormat | undefined;
+  /** The policy file; the closure's own `activation.toml` without it. */
+  readonly policy?: string | undefined;
+  /** Users and groups that rules and sidecars may name besides the closure's own. */
+  readonly names?: 'machine' | 'closure alone';
+  /** Entries that were read before: a store path that was read once never changes. */
+  readonly known?: readonly Entry[];
+}
+
+/** A closure that has been read: what it makes of each path, and where its content lies. */
+export interface Closure {
+  /** The closure as it was named, made absolute. */
+  readonly name: string;
+  /** Where it is on the machine that runs this, all links resolved. */
+  readonly hostPath: string;
+  /** Where it is in the tree at the root, when that is in a store. */
+  readonly storePath: TargetPath | undefined;
+  readonly listing: Listing;
+  readonly manifest: Manifest;
+  /** The policy's own rules. */
+  readonly rules: Policy['rules'];
+  /** Files that this user may not read; their digests are empty. */
+  readonly unread: readonly Unread[];
+}
+
+const STORES = ['/nix/store', '/gnu/store'];
+
+/**
+ * Reads a closure, and decides what each path must be.
+ *
+ * @throws {ActivateError} `CLOSURE` or `POLICY`, with the path
+ */
+export function readClosure(context: Context, machine: Machine, argument: string, options: ClosureOptions = {}): Closure {
+  const name = posix.resolve(context.workingDirectory, argument);
+  const hostPath = resolveHostPath(name);
+  if (hostPath === undefined) {
+    throw new ActivateError('CLOSURE', 'there is no such closure', { path: name, hint: 'Name a built system, or a directory with etc in it.' });
+  }
+  const storePath = storePathOf(machine, hostPath);
+  const top = openClosure(hostPath, name);
+  try {
+    const policy = readPolicy(top, name, options.policy && posix.resolve(context.workingDirectory, options.policy));
+    const isStore = storePath !== undefined || options.format === 'nixos';
+    const listing: Listing = { closure: name, items: policy.roots.flatMap((root) => readItems(top, root, name, isStore)) };
+    const names = new Set(listDirectory(top, '/' as TargetPath).map((entry) => entry.name));
+    const format = options.format ?? detectFormat(listing, { store: STORES.find((store) => storePath?.startsWith(`${store}/`)), names });
+    refuseLoops(listing);
+    const owners = readOwners(machine, top, options.names ?? 'machine');
+    const placed = desiredEntries({ listing, format, policy, ...owners });
+    const { entries, unread } = fillContents({ machine, listing, hostPathOf: hostPaths(top, policy), known: options.known ?? [] }, placed);
+    return { name, hostPath, storePath, listing, manifest: { format, roots: policy.roots, entries }, rules: policy.rules, unread };
+  } finally {
+    closeRoot(top);
+  }
+}
+
+/** Where a closure has what it has for a path: the top of a root may be a link, nothing below it is. */
+function hostPaths(top: Root, { roots }: Policy): (path: TargetPath) => string {
+  const bases = roots.map((root) => ({ root, base: resolveHostPath(`${top.path}${root}`) ?? '' }));
+  return (path) => {
+    const { root, base } = bases.find((candidate) => path.startsWith(`${candidate.root}/`)) ?? { root: '', base: top.path };
+    return base + path.slice(root.length);
+  };
+}
+
+function openClosure(hostPath: string, name: string): Root {
+  try {
+    return openRoot(hostPath);
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'PERMISSION') throw error;
+    throw new ActivateError('CLOSURE', 'a closure is a directory', { path: name, cause: error });
+  }
+}
+
+/** Where a store path is in the tree at the root; a store outside the root is of no use to what runs in it. */
+function storePathOf({ root }: Machine, hostPath: string): TargetPath | undefined {
+  const inRoot = root.path === '/' ? hostPath : hostPath.startsWith(`${root.path}/`) ? hostPath.slice(root.path.length) : undefined;
+  const isIn = (path: string): boolean => STORES.some((store) => path.startsWith(`${store}/`));
+  if (inRoot !== undefined && isIn(inRoot)) return parseTargetPath(inRoot);
+  if (root.path === '/' || !isIn(hostPath)) return undefined;
+  throw new ActivateError('CLOSURE', `this store path is not in the store below ${root.path}`, {
+    path: hostPath,
+    hint: `Copy it there first (nix copy --to ${root.path}), and name ${root.path}${hostPath}.`,
+  });
+}
+
+function readPolicy(top: Root, name: string, file: string | undefined): Policy {
+  if (file !== undefined) {
+    const text = readHostFile(file);
+    if (text !== undefined) return parsePolicy(text, file);
+    throw new ActivateError('POLICY', 'there is no such policy file', { path: file });
+  }
+  const own = joinTarget('/' as TargetPath, 'activation.toml');
+  if (readStatus(top, own)?.kind !== 'file') return defaultPolicy;
+  return parsePolicy(new TextDecoder().decode(readFile(top, own)), posix.join(name, 'activation.toml'));
+}
+
+/** Lists what a closure has for one root. `etc` itself may be a link, as it is in a NixOS system; nothing below is followed. */
+function readItems(top: Root, target: TargetPath, name: string, isStore: boolean): Item[] {
+  const hostPath = resolveHostPath(`${top.path}${target}`);
+  if (hostPath === undefined) {
+    if (target !== '/etc') return [];
+    throw new ActivateError('CLOSURE', 'the closure has no etc', {
+      path: name,
+      hint: 'Name the directory that holds etc: a NixOS or Guix system, an etc derivation, or any root tree.',
+    });
+  }
+  if (!isStore && hostPath !== `${top.path}${target}`) {
+    throw new ActivateError('CLOSURE', `${target.slice(1)} leads out of the closure, to ${hostPath}`, {
+      path: `${name}${target}`,
+      hint: 'Replace the link by the directory that it shows.',
+    });
+  }
+  const tree = openClosure(hostPath, `${name}${target}`);
+  try {
+    const top = readStatus(tree, '/' as TargetPath);
+    if (top === undefined) return [];
+    const { mode, uid, gid } = top;
+    const items: Item[] = [{ path: target, kind: 'directory', mode, uid, gid }];
+    walk({ tree, target, closure: name, isStore, items }, '/' as TargetPath);
+    return items;
+  } finally {
+    closeRoot(tree);
+  }
+}
+
+interface Walk {
+  readonly tree: Root;
+  readonly target: TargetPath;
+  readonly closure: string;
+  readonly isStore: boolean;
+  readonly items: Item[];
+}
+
+function walk(job: Walk, directory: TargetPath): void {
+  const listed = listDirectory(job.tree, directory).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const links = listed.filter(({ kind }) => kind === 'symlink').map(({ name }) => name);
+  const texts = readLinkTexts(job.tree, directory, links);
+  const textOf = new Map(links.map((name, index) => [name, texts[index]]));
+  const base = directory === '/' ? job.target : (job.target + directory as TargetPath);
+  for (const { name } of listed) {
+    const path = joinTarget(base, name);
+    const linkText = textOf.get(name);
+    if (linkText !== undefined) job.items.push({ path, kind: 'symlink', linkText });
+    else walkOther(job, joinTarget(directory, name), path);
+  }
+}
+
+function walkOther(job: Walk, here: TargetPath, path: TargetPath): void {
+  const status = readStatus(job.tree, here);
+  const { mode, uid, gid, sizeBytes } = status ?? { mode: 0, uid: 0, gid: 0, sizeBytes: 0 };
+  switch (status?.kind) {
+    case 'directory':
+      job.items.push({ path, kind: 'directory', mode, uid, gid });
+      return walk(job, here);
+    case 'file': {
+      const isSidecar = job.isStore && sizeBytes < 256 && isSidecarName(path);
+      const text = isSidecar ? { text: new TextDecoder().decode(readFile(job.tree, here)) } : {};
+      return void job.items.push({ path, kind: 'file', mode, uid, gid, sizeBytes, ...text });
+    }
+    default:
+      throw new ActivateError('CLOSURE', status === undefined ? 'it went away while the closure was read' : `a closure holds files, links and directories, and this is a ${status.kind}`, {
+        path,
+        hint: `Remove it from ${job.closure}, or read the closure again.`,
+      });
+  }
+}
+
+/** The closure's own users come last: the machine's numbers are the ones that its files have. */
+function readOwners(machine: Machine, top: Root, source: 'machine' | 'closure alone'): { users: Map<string, number>; groups: Map<string, number> } {
+  const read = (root: Root, path: string): string =>
+    readStatus(root, path as TargetPath)?.kind === 'file' ? new TextDecoder().decode(readFile(root, path as TargetPath)) : '';
+  const texts = (path: string): string => (source === 'machine' ? read(machine.root, path) : '');
+  return {
+    users: new Map([['root', 0], ...parsePasswd(read(top, '/etc/passwd')), ...parsePasswd(texts('/etc/passwd'))]),
+    groups: new Map([['root', 0], ...parseGroup(read(top, '/etc/group')), ...parseGroup(texts('/etc/group'))]),
+  };
+}

@@ -1,0 +1,156 @@
+import * as v from 'valibot';
+import type { Side } from '../core/decide';
+import { POINTER, STATE } from '../core/entry';
+import { ActivateError } from '../core/errors';
+import {
+  type Generation,
+  generationDirectory,
+  GENERATIONS,
+  parseGeneration,
+  parseGenerationNumber,
+  parseRecord,
+} from '../core/generation';
+import { emptyLedger, type Ledger, parseLedger } from '../core/ledger';
+import { type Manifest, parseManifest } from '../core/manifest';
+import { hostPath, joinTarget, type TargetPath } from '../core/path';
+import { readFile, readLinkText, readStatus, listDirectory } from '../system/reading';
+import type { Machine } from './machine';
+
+/** Which generations there are and which of them is what; 0 where nothing is managed. */
+export interface State {
+  readonly live: number;
+  readonly default: number;
+  /** What this boot began with; `undefined` where no boot hook said so. */
+  readonly booted: number | undefined;
+  /** In ascending order. */
+  readonly numbers: readonly number[];
+  /** The text of the pointer; `undefined` where there is none. */
+  readonly pointer: string | undefined;
+}
+
+export type Role = 'live' | 'default';
+
+export function roleLink(role: Role): TargetPath {
+  return joinTarget(STATE, role);
+}
+
+/**
+ * Reads which generations there are.
+ *
+ * @throws {ActivateError} `STATE` where a link is not one that `activate` made
+ */
+export function readState(machine: Machine): State {
+  const { root } = machine;
+  const isThere = readStatus(root, GENERATIONS)?.kind === 'directory';
+  const names = isThere ? listDirectory(root, GENERATIONS).map(({ name }) => name) : [];
+  const numbers = names.map(parseGenerationNumber).filter((number) => number !== undefined && number > 0);
+  return {
+    live: readRole(machine, 'live'),
+    default: readRole(machine, 'default'),
+    booted: readBooted(machine),
+    numbers: (numbers as number[]).toSorted((a, b) => a - b),
+    pointer: readLinkText(root, POINTER),
+  };
+}
+
+function readRole({ root }: Machine, role: Role): number {
+  const link = roleLink(role);
+  const text = readLinkText(root, link);
+  if (text === undefined && readStatus(root, link) === undefined) return 0;
+  const number = parseGenerationNumber(/^generations\/(\d+)$/u.exec(text ?? '')?.[1] ?? '');
+  if (number !== undefined) return number;
+  throw new ActivateError('STATE', 'this is not a link to a generation', {
+    path: hostPath(root.path, link),
+    hint: `Make it a link to generations/N, or remove it where nothing is managed.`,
+  });
+}
+
+const BOOT_RECORD = '/run/activate/boot.json' as TargetPath;
+
+function readBooted({ root }: Machine): number | undefined {
+  if (readStatus(root, BOOT_RECORD)?.kind !== 'file') return undefined;
+  const shape = v.looseObject({ schema: v.literal(1), chosen: v.number() });
+  return parseRecord(decode(readFile(root, BOOT_RECORD)), BOOT_RECORD, shape).chosen;
+}
+
+/** A generation with all that its records say. */
+export interface Recorded extends Side {
+  readonly generation: Generation;
+  readonly manifest: Manifest;
+}
+
+/**
+ * Reads the record of a generation.
+ *
+ * @throws {ActivateError} `USAGE` where there is no such generation, `STATE` where its record is damaged or from a newer
+ *   version
+ */
+export function readGeneration(machine: Machine, number: number): Generation {
+  const file = joinTarget(generationDirectory(number), 'generation.json');
+  const text = readText(machine, file);
+  if (text !== undefined) return parseGeneration(text, hostPath(machine.root.path, file));
+  throw new ActivateError('USAGE', `there is no generation ${number}`, {
+    path: hostPath(machine.root.path, generationDirectory(number)),
+    hint: 'See `activate list`.',
+  });
+}
+
+export function readRecorded(machine: Machine, number: number): Recorded {
+  const generation = readGeneration(machine, number);
+  const manifest = readManifest(machine, number);
+  return { generation, manifest, entries: manifest.entries, ledger: readLedger(machine, number) };
+}
+
+/** What is managed now; nothing while generation 0 is live. */
+export function readLive(machine: Machine, number: number): Side {
+  return number === 0 ? { entries: [], ledger: emptyLedger } : readRecorded(machine, number);
+}
+
+function readManifest(machine: Machine, number: number): Manifest {
+  const file = joinTarget(generationDirectory(number), 'manifest.json');
+  const text = readText(machine, file);
+  const shown = hostPath(machine.root.path, file);
+  if (text === undefined) throw new ActivateError('STATE', 'the record of the generation lacks its manifest', { path: shown, hint: 'Switch to another generation.' });
+  return parseManifest(text, readWithheld(machine, number), shown);
+}
+
+function readWithheld(machine: Machine, number: number): Record<string, string> {
+  const file = joinTarget(generationDirectory(number), 'withheld.json');
+  try {
+    const text = readText(machine, file);
+    const shape = v.strictObject({ schema: v.literal(1), digests: v.record(v.string(), v.string()) });
+    return text === undefined ? {} : parseRecord(text, hostPath(machine.root.path, file), shape).digests;
+  } catch (error) {
+    // Whoever is not root sees the record without the digests of what only root may read.
+    if (error instanceof ActivateError && error.code === 'PERMISSION') return {};
+    throw error;
+  }
+}
+
+function readLedger(machine: Machine, number: number): Ledger {
+  const file = joinTarget(generationDirectory(number), 'ledger.json');
+  const text = readText(machine, file);
+  return text === undefined ? emptyLedger : parseLedger(text, hostPath(machine.root.path, file));
+}
+
+/** The times that objects of a generation had when a transition last replaced or removed them. */
+export function readTimes(machine: Machine, number: number): Map<TargetPath, string> {
+  const file = joinTarget(generationDirectory(number), 'times.json');
+  const text = number === 0 ? undefined : readText(machine, file);
+  if (text === undefined) return new Map();
+  const shape = v.strictObject({ schema: v.literal(1), times: v.array(v.tuple([v.string(), v.string()])) });
+  return new Map(parseRecord(text, hostPath(machine.root.path, file), shape).times as [TargetPath, string][]);
+}
+
+/** The number before `live`, or 0. */
+export function numberBefore(state: State): number {
+  return state.numbers.findLast((number) => number < state.live) ?? 0;
+}
+
+export function readText({ root }: Machine, path: TargetPath): string | undefined {
+  return readStatus(root, path)?.kind === 'file' ? decode(readFile(root, path)) : undefined;
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

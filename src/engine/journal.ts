@@ -1,0 +1,27 @@
+import { encodeName } from '../core/bytes';
+import { JOURNAL } from '../core/generation';
+import { type Journal, parseJournal, renderJournal } from '../core/journal';
+import { hostPath } from '../core/path';
+import { writeRecord } from '../system/records';
+import { removeTree } from '../system/removing';
+import { readText } from './generations';
+import type { Machine } from './machine';
+
+/**
+ * The record of a transition that is under way or was interrupted; `undefined` where there is none.
+ *
+ * @throws {ActivateError} `STATE`
+ */
+export function readJournal(machine: Machine): Journal | undefined {
+  const text = readText(machine, JOURNAL);
+  return text === undefined ? undefined : parseJournal(text, hostPath(machine.root.path, JOURNAL));
+}
+
+/** Writes the record durably: once this returns, a crash is recovered from it. */
+export function writeJournal({ root }: Machine, journal: Journal): void {
+  writeRecord(root, JOURNAL, encodeName(renderJournal(journal)), 0o600);
+}
+
+export function dropJournal({ root }: Machine): void {
+  removeTree(root, JOURNAL);
+}

@@ -1,0 +1,162 @@
+import { hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
+import { POINTER } from '../core/entry';
+import { ActivateError } from '../core/errors';
+import type { Gone, Made, MadeAt, Step } from '../core/step';
+import {
+  changeMode,
+  changeOwner,
+  changeTimes,
+  exchangePaths,
+  makeDirectory,
+  makeSymlink,
+  removeDirectory,
+  removeFile,
+  renamePath,
+  replacePath,
+} from '../system/changing';
+import { copyFile, type FileAttributes } from '../system/copying';
+import { copyTreeWithin } from '../system/host-files';
+import { removeTree } from '../system/removing';
+import { readLinkText, readStatus } from '../system/reading';
+import { errnoOf } from '../system/syscalls/errno';
+import { backupContent } from './backups';
+import type { Machine } from './machine';
+import { runTmpfiles } from './tmpfiles';
+
+/** What the steps of one transition share. */
+export interface Stagehand {
+  readonly machine: Machine;
+  /** The transition snippet, for systemd-tmpfiles. */
+  readonly snippet: TargetPath;
+}
+
+/**
+ * Carries out one step on the machine.
+ *
+ * @throws {ActivateError} `IO` or `PERMISSION`, with the path
+ */
+export async function performStep({ machine, snippet }: Stagehand, step: Step): Promise<void> {
+  switch (step.op) {
+    case 'create':
+      await runTmpfiles(machine, 'create', snippet, () => step.objects.find((object) => !isMade(machine, object))?.path);
+      return restoreTimes(machine, step.objects);
+    case 'uncreate':
+      return step.objects.toReversed().forEach((object) => unmake(machine, object.path, object.made));
+    case 'remove':
+      return runTmpfiles(machine, 'remove', snippet, () => step.objects.find((object) => isStillThere(machine, object))?.path);
+    case 'unremove':
+      return step.objects.forEach(({ path, was }) => makeAgain(machine, path, was));
+    case 'make':
+      return make(machine, step.path, step.made);
+    case 'unmake':
+      return unmake(machine, step.path, step.made);
+    default:
+      return performMove(machine, step);
+  }
+}
+
+type MoveStep = Exclude<Step, { op: 'create' | 'uncreate' | 'remove' | 'unremove' | 'make' | 'unmake' }>;
+
+function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
+  const { root } = machine;
+  switch (step.op) {
+    case 'point':
+      return point(machine, step.to);
+    case 'exchange':
+      return exchangePaths(root, step.path, step.aside);
+    case 'move':
+      return renamePath(root, step.from, step.to);
+    case 'own':
+      changeOwner(root, step.path, step.after.uid, step.after.gid);
+      return changeMode(root, step.path, step.after.mode);
+    case 'save':
+    case 'unfetch':
+      return carry(machine, step.aside, backupContent(step.backup));
+    case 'unsave':
+    case 'fetch':
+      return carry(machine, backupContent(step.backup), step.aside);
+  }
+}
+
+/** Puts the pointer in place of an older one in one rename. */
+function point({ root }: Machine, text: string | undefined): void {
+  if (text === undefined) {
+    if (readStatus(root, POINTER) !== undefined) removeFile(root, POINTER);
+    return;
+  }
+  const fresh = joinTarget(parentOf(POINTER), '.filesystem-overlay.new');
+  if (readStatus(root, fresh) !== undefined) removeFile(root, fresh);
+  makeSymlink(root, fresh, text);
+  replacePath(root, fresh, POINTER);
+}
+
+function make({ root }: Machine, path: TargetPath, made: Made): void {
+  switch (made.kind) {
+    case 'symlink':
+      makeSymlink(root, path, made.linkText);
+      if (made.mtimeNs !== undefined) changeTimes(root, path, BigInt(made.mtimeNs));
+      return;
+    case 'directory':
+      makeDirectory(root, path, made.mode);
+      return changeOwnerIfOther(root, path, made);
+    case 'file':
+      copyFile(root, hostPath(root.path, made.source as TargetPath), path, attributesOf(made));
+  }
+}
+
+function attributesOf({ mode, uid, gid, mtimeNs }: Made & { readonly kind: 'file' }): FileAttributes {
+  return { mode, uid, gid, ...(mtimeNs === undefined ? {} : { mtimeNs: BigInt(mtimeNs) }) };
+}
+
+function changeOwnerIfOther(root: Machine['root'], path: TargetPath, { mode, uid, gid }: { mode: number; uid: number; gid: number }): void {
+  const status = readStatus(root, path);
+  if (status?.uid === uid && status.gid === gid) return;
+  changeOwner(root, path, uid, gid);
+  changeMode(root, path, mode);
+}
+
+/** Takes back what was made; what is there but was not made by us stays. */
+function unmake({ root }: Machine, path: TargetPath, made: Made): void {
+  const status = readStatus(root, path);
+  if (status === undefined || status.kind !== made.kind) return;
+  if (made.kind === 'symlink' && readLinkText(root, path) !== made.linkText) return;
+  if (made.kind === 'directory') removeDirectory(root, path);
+  else removeFile(root, path);
+}
+
+function makeAgain(machine: Machine, path: TargetPath, was: Gone['was']): void {
+  if (readStatus(machine.root, path) === undefined) make(machine, path, was);
+}
+
+function isMade({ root }: Machine, { path, made }: MadeAt): boolean {
+  if (made.kind === 'symlink') return readLinkText(root, path) === made.linkText;
+  return readStatus(root, path)?.kind === made.kind;
+}
+
+/** A directory that somebody put something into meanwhile stays, as the machine's. */
+function isStillThere({ root }: Machine, { path, was }: Gone): boolean {
+  return was.kind === 'symlink' && readLinkText(root, path) === was.linkText;
+}
+
+function restoreTimes({ root }: Machine, objects: readonly MadeAt[]): void {
+  for (const { path, made } of objects) {
+    if (made.kind === 'symlink' && made.mtimeNs !== undefined) changeTimes(root, path, BigInt(made.mtimeNs));
+  }
+}
+
+/**
+ * Moves something with all that belongs to it: a rename where both are on one filesystem, else a copy, and the source
+ * is removed once the copy is complete. Done already is done.
+ */
+async function carry(machine: Machine, from: TargetPath, to: TargetPath): Promise<void> {
+  const { root } = machine;
+  if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined) return;
+  try {
+    renamePath(root, from, to);
+  } catch (error) {
+    if (errnoOf(error) !== 'EXDEV') throw error;
+    if (readStatus(root, to) !== undefined) throw new ActivateError('IO', 'something is there already', { path: to, cause: error });
+    await copyTreeWithin(root, from, to);
+    removeTree(root, from);
+  }
+}

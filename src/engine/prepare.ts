@@ -1,0 +1,151 @@
+import type { Context } from '../context';
+import { encodeName } from '../core/bytes';
+import { type Answer, type Attitude, decideTransition, type OnConflict, type OnDrift, type Side } from '../core/decide';
+import type { Entry } from '../core/entry';
+import { ActivateError } from '../core/errors';
+import type { Actual } from '../core/found';
+import { type AttitudeRule, type Generation, generationDirectory } from '../core/generation';
+import { manifestPieces, withheldDigests } from '../core/manifest';
+import { hostPath, joinTarget, type TargetPath } from '../core/path';
+import { compileRules } from '../core/policy';
+import { digestPieces } from '../system/host-files';
+import { readStatus } from '../system/reading';
+import { type Closure, type ClosureOptions, readClosure } from './closure';
+import type { Unread } from './contents';
+import { numberBefore, readLive, readRecorded, readState, type Recorded, type State } from './generations';
+import type { Machine } from './machine';
+import { scan } from './scan';
+
+/** What the command line says about the machine's own. */
+export interface Attitudes {
+  readonly onConflict?: OnConflict | undefined;
+  readonly onDrift?: OnDrift | undefined;
+}
+
+/** Where a transition leads: to a closure, or to a generation; 0 gives everything back. */
+export type Target =
+  | ({ readonly kind: 'closure'; readonly argument: string } & ClosureOptions)
+  | { readonly kind: 'generation'; readonly number: number }
+  /** The generation before the live one. */
+  | { readonly kind: 'previous' }
+  /** What the next boot shows. */
+  | { readonly kind: 'default' }
+  /** What is live already: what drifted from it, and would be put right. */
+  | { readonly kind: 'live' };
+
+/** The generation that a transition leads to. */
+export interface Destination {
+  readonly number: number;
+  /** `undefined` for a generation that exists, and for 0. */
+  readonly closure: Closure | undefined;
+  readonly entries: readonly Entry[];
+  readonly overlay: TargetPath | undefined;
+  readonly digest: string;
+  readonly rules: readonly AttitudeRule[];
+}
+
+/** A transition, read and decided; nothing was written. */
+export interface Prepared extends Answer {
+  readonly state: State;
+  readonly from: Side & { readonly number: number; readonly overlay: TargetPath | undefined };
+  readonly to: Destination;
+  readonly actual: Actual;
+  /** What this user could not read, so that the plan may say too much or too little there. */
+  readonly unread: readonly Unread[];
+}
+
+/**
+ * Reads what is wanted, what was recorded and what is there, and decides. Writes nothing.
+ *
+ * @throws {ActivateError} for a closure, policy, generation or record that cannot be used
+ */
+export function prepareTransition(context: Context, machine: Machine, target: Target, attitudes: Attitudes = {}): Prepared {
+  const state = readState(machine);
+  const live = readLive(machine, state.live);
+  const generation = isRecorded(live) ? live.generation : undefined;
+  const to = destinationOf(context, machine, target, { state, live });
+  const from = { ...live, number: state.live, overlay: generation?.overlay };
+  const actual = scan(machine, from, to.entries);
+  const attitude = attitudeTo(to.rules, generation?.rules ?? [], attitudes);
+  const answer = decideTransition({ from, to: to.entries, actual, attitude });
+  const unread = [...(to.closure?.unread ?? []), ...actual.unread.map((path) => ({ path, why: 'no permission to read it' }))];
+  return { ...answer, state, from, to, actual, unread };
+}
+
+function isRecorded(side: Side): side is Recorded {
+  return 'generation' in side;
+}
+
+interface Known {
+  readonly state: State;
+  readonly live: Side;
+}
+
+function destinationOf(context: Context, machine: Machine, target: Target, known: Known): Destination {
+  if (target.kind === 'closure') return closureDestination(context, machine, target, known);
+  const number = numberOf(target, known.state);
+  if (number === 0) return { number, closure: undefined, entries: [], overlay: undefined, digest: '', rules: [] };
+  const { generation, entries } = number === known.state.live && isRecorded(known.live) ? known.live : readRecorded(machine, number);
+  refuseMissingOverlay(machine, generation);
+  const { overlay, digest, rules } = generation;
+  return { number, closure: undefined, entries, overlay, digest, rules };
+}
+
+function numberOf(target: Exclude<Target, { readonly kind: 'closure' }>, state: State): number {
+  if (target.kind === 'generation') return target.number;
+  if (target.kind === 'default') return state.default;
+  if (target.kind === 'live') return state.live;
+  if (state.live !== 0) return numberBefore(state);
+  throw new ActivateError('USAGE', 'there is no generation to go back from: nothing is managed', { hint: 'See `activate list`.' });
+}
+
+/** A closure becomes a new generation, unless it is what is live already. */
+function closureDestination(
+  context: Context,
+  machine: Machine,
+  target: Target & { readonly kind: 'closure' },
+  { state, live }: Known,
+): Destination {
+  const closure = readClosure(context, machine, target.argument, { ...target, known: live.entries });
+  const digest = digestOf(closure);
+  const { entries } = closure.manifest;
+  const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
+  if (isRecorded(live) && live.generation.digest === digest) {
+    const { number, overlay } = live.generation;
+    if (readStatus(machine.root, overlay) !== undefined) return { number, closure: undefined, entries, overlay, digest, rules };
+  }
+  const number = Math.max(0, ...state.numbers) + 1;
+  const overlay = closure.storePath ?? joinTarget(generationDirectory(number), 'tree');
+  return { number, closure, entries, overlay, digest, rules };
+}
+
+/** Equal digests show the same: the same entries, with the same content, from the same store path. */
+function digestOf({ manifest, storePath }: Closure): string {
+  function* pieces(): Generator<Uint8Array> {
+    for (const piece of manifestPieces(manifest)) yield encodeName(piece);
+    yield encodeName(JSON.stringify([withheldDigests(manifest), storePath ?? null]));
+  }
+  return digestPieces(pieces());
+}
+
+function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation): void {
+  if (readStatus(machine.root, overlay) !== undefined) return;
+  throw new ActivateError('REFUSED', `generation ${number} cannot be shown: its content is gone`, {
+    path: hostPath(machine.root.path, overlay),
+    hint: 'Switch to its closure again, or to another generation (`activate list`).',
+  });
+}
+
+function attitudeTo(to: readonly AttitudeRule[], from: readonly AttitudeRule[], attitudes: Attitudes): (path: TargetPath) => Attitude {
+  const rules = [...to, ...from].map((rule) => ({ ...rule, origin: '' }));
+  const ruleFor = compileRules(rules);
+  const isExplicit = attitudes.onConflict !== undefined || attitudes.onDrift !== undefined;
+  return (path) => {
+    const rule = ruleFor(path, 'other');
+    return {
+      onConflict: rule?.onConflict ?? attitudes.onConflict ?? 'refuse',
+      onDrift: rule?.onDrift ?? attitudes.onDrift ?? 'backup',
+      explicit: isExplicit || rule !== undefined,
+    };
+  };
+}

@@ -1,0 +1,93 @@
+import type { Context } from '../context';
+import { ActivateError } from '../core/errors';
+import type { Journal } from '../core/journal';
+import { inverse, isOneAct, type Step } from '../core/step';
+import { readStatus } from '../system/reading';
+import { removeTree } from '../system/removing';
+import { backupDirectory } from './backups';
+import { roleLink } from './generations';
+import { dropJournal, readJournal } from './journal';
+import type { Machine } from './machine';
+import { performStep } from './perform';
+import { dropGeneration, snippetOf, writeRole } from './stage';
+import { withLockedMachine } from './switching';
+import { syncFilesystem } from '../system/changing';
+import { STATE } from '../core/entry';
+
+/** How an interrupted transition ended. */
+export type Resumed =
+  | { readonly state: 'nothing to do' }
+  | { readonly state: 'undone' | 'finished'; readonly from: number; readonly to: number; readonly live: number };
+
+/**
+ * Finishes or undoes what a crash interrupted: undone before the swap, finished after it began. Run again, it changes nothing.
+ *
+ * @throws {ActivateError} `UNDO_FAILED` where a step cannot be done; what is left to do is still recorded
+ */
+export function resume(context: Context): Promise<Resumed> {
+  return withLockedMachine(context, async (machine) => {
+    const journal = readJournal(machine);
+    if (journal === undefined) return { state: 'nothing to do' };
+    const { from, to } = journal;
+    await (journal.phase === 'swap' ? finish(machine, journal) : undo(machine, journal));
+    const state = journal.phase === 'swap' ? 'finished' : 'undone';
+    return { state, from, to, live: state === 'finished' ? to : from };
+  });
+}
+
+async function undo(machine: Machine, journal: Journal): Promise<void> {
+  const { create, swap, remove } = journal.phases;
+  const steps = journal.phase === 'undo' ? [...create, ...swap, ...remove] : create;
+  for (const step of steps.toReversed()) if (!isOneAct(step) || isDone(machine, journal, step)) await perform(machine, journal, inverse(step));
+  for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
+  syncFilesystem(machine.root, STATE);
+  journal.phases.backups.forEach((_, index) => removeTree(machine.root, backupDirectory(journal.firstBackup + index)));
+  if (journal.staged) dropGeneration(machine, journal.to, journal.storePath);
+  dropJournal(machine);
+}
+
+async function finish(machine: Machine, journal: Journal): Promise<void> {
+  const { swap, remove, discard, spent } = journal.phases;
+  for (const step of [...swap, ...remove]) if (!isOneAct(step) || !isDone(machine, journal, step)) await perform(machine, journal, step);
+  for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
+  syncFilesystem(machine.root, STATE);
+  for (const path of discard) removeTree(machine.root, path);
+  for (const backup of spent) removeTree(machine.root, backupDirectory(backup));
+  if (journal.to === 0) removeTree(machine.root, snippetOf(0));
+  dropJournal(machine);
+}
+
+/**
+ * Whether a step that is one act has happened; other steps can be done, and undone, twice.
+ *
+ * What was staged is known by its inode: an exchange has happened when that inode is at the path.
+ */
+function isDone({ root }: Machine, { inodes }: Journal, step: Step): boolean {
+  const inodeAt = (path: Parameters<typeof readStatus>[1]): string | undefined => {
+    const status = readStatus(root, path);
+    return status === undefined ? undefined : `${status.device}:${status.inode}`;
+  };
+  switch (step.op) {
+    case 'exchange':
+      return inodeAt(step.path) === inodes[step.aside];
+    case 'move': {
+      const staged = inodes[step.from];
+      return staged === undefined ? inodeAt(step.from) === undefined : inodeAt(step.to) === staged;
+    }
+    default:
+      return false;
+  }
+}
+
+async function perform(machine: Machine, journal: Journal, step: Step): Promise<void> {
+  try {
+    await performStep({ machine, snippet: snippetOf(journal.to) }, step);
+  } catch (error) {
+    const { path, message } = error instanceof ActivateError ? error : { path: undefined, message: String(error) };
+    throw new ActivateError('UNDO_FAILED', message, {
+      ...(path === undefined ? {} : { path }),
+      hint: 'Mend what the message says, then run `activate resume` again.',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,213 @@
+import type { Entry } from '../core/entry';
+import { joinEntries, type Side } from '../core/decide';
+import { ActivateError } from '../core/errors';
+import { type Actual, type DirectoryFacts, type Found, foundOf, type Obstacle, sameFound, sameOwnership } from '../core/found';
+import { ancestorsOf, isBelow, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
+import { isAside } from '../core/plan';
+import { readMounts } from '../system/mounts';
+import { canWriteDirectory, digestFile, listDirectory, readLinkTexts, readStatus } from '../system/reading';
+import type { Status } from '../system/syscalls/status';
+import type { Machine } from './machine';
+
+/** A path to look at, with what was recorded for it and what it is to become. */
+interface Question {
+  readonly path: TargetPath;
+  readonly previous?: Entry;
+  readonly next?: Entry;
+}
+
+interface Scan {
+  readonly machine: Machine;
+  readonly deviations: Map<TargetPath, Found | 'absent'>;
+  readonly directories: Map<TargetPath, DirectoryFacts>;
+  readonly obstacles: Map<TargetPath, Obstacle>;
+  readonly strangers: Map<TargetPath, TargetPath[]>;
+  readonly unread: TargetPath[];
+  readonly mounts: readonly TargetPath[];
+}
+
+/**
+ * Looks at each path that one of two generations names, and writes nothing.
+ *
+ * Each directory is opened once, without following a link on the way; what is behind a link is absent.
+ */
+export function scan(machine: Machine, from: Side, to: readonly Entry[]): Actual {
+  const mounts = (readMounts() ?? []).map(({ path }) => targetOf(machine, path)).filter((path) => path !== undefined);
+  const job: Scan = {
+    machine,
+    deviations: new Map(),
+    directories: new Map(),
+    obstacles: new Map(),
+    strangers: new Map(),
+    unread: [],
+    mounts,
+  };
+  const groups = new Map<TargetPath, Question[]>();
+  for (const question of joinEntries(from.entries, to)) {
+    const parent = parentOf(question.path);
+    const group = groups.get(parent);
+    if (group === undefined) groups.set(parent, [question]);
+    else group.push(question);
+  }
+  for (const [directory, questions] of groups) {
+    for (const ancestor of [...ancestorsOf(directory), directory]) lookAtDirectory(job, ancestor);
+    scanDirectory(job, directory, questions);
+  }
+  findStrangers(job, from, to);
+  return job;
+}
+
+/** Where a mount point is in the tree at the root; `undefined` where it is outside. */
+function targetOf({ root }: Machine, path: string): TargetPath | undefined {
+  if (root.path === '/') return path as TargetPath;
+  return isBelow(path, root.path) ? (path.slice(root.path.length) as TargetPath) : undefined;
+}
+
+function lookAtDirectory(job: Scan, path: TargetPath): void {
+  if (job.directories.has(path)) return;
+  const parent = parentOf(path);
+  if (path !== '/' && !job.directories.has(parent)) return;
+  const status = readStatus(job.machine.root, path);
+  if (status?.kind !== 'directory') return;
+  const { mode, uid, gid } = status;
+  const obstacle = obstacleInside(job, path, status);
+  job.directories.set(path, { mode, uid, gid, ...(obstacle === undefined ? {} : { obstacle }) });
+}
+
+function obstacleInside({ machine }: Scan, path: TargetPath, status: Status): Obstacle | undefined {
+  if (status.immutable) return 'immutable';
+  if (status.appendOnly) return 'append-only';
+  return canWriteDirectory(machine.root, path) === 'read-only' ? 'a read-only filesystem' : undefined;
+}
+
+function scanDirectory(job: Scan, directory: TargetPath, questions: readonly Question[]): void {
+  if (!job.directories.has(directory)) {
+    for (const { path, previous } of questions) if (previous !== undefined) job.deviations.set(path, 'absent');
+    return;
+  }
+  const links: Question[] = [];
+  const others: Question[] = [];
+  for (const question of questions) {
+    const isLink = question.previous !== undefined && foundOf(question.previous).kind === 'symlink';
+    (isLink ? links : others).push(question);
+  }
+  scanLinks(job, directory, links);
+  scanOthers(job, directory, others);
+}
+
+/** The common case, and a cheap one: a link that is as it was recorded. */
+function scanLinks(job: Scan, directory: TargetPath, questions: readonly Question[]): void {
+  if (questions.length === 0) return;
+  const texts = readLinkTexts(
+    job.machine.root,
+    directory,
+    questions.map(({ path }) => nameOf(path)),
+  );
+  questions.forEach((question, index) => {
+    const linkText = texts[index];
+    if (linkText === undefined) return lookAt(job, question);
+    const { previous } = question;
+    const expected = previous === undefined ? undefined : foundOf(previous);
+    if (expected?.kind === 'symlink' && expected.linkText === linkText) return undefined;
+    job.deviations.set(question.path, { kind: 'symlink', linkText });
+  });
+}
+
+const LIST_FROM = 8;
+
+/** Most paths that are new are not there, which one look at the directory tells for all of them. */
+function scanOthers(job: Scan, directory: TargetPath, questions: readonly Question[]): void {
+  if (questions.length === 0) return;
+  const names =
+    questions.length < LIST_FROM ? undefined : new Set(listDirectory(job.machine.root, directory).map(({ name }) => name));
+  for (const question of questions) {
+    if (names === undefined || names.has(nameOf(question.path))) lookAt(job, question);
+    else if (question.previous !== undefined) job.deviations.set(question.path, 'absent');
+  }
+}
+
+function lookAt(job: Scan, { path, previous, next }: Question): void {
+  const status = readStatus(job.machine.root, path);
+  if (status === undefined) {
+    if (previous !== undefined) job.deviations.set(path, 'absent');
+    return;
+  }
+  const obstacle = obstacleAt(job, path, status, next);
+  if (obstacle !== undefined) job.obstacles.set(path, obstacle);
+  const found = foundFrom(job, path, status, [previous, next]);
+  if (found === undefined) job.deviations.set(path, 'absent');
+  else if (previous === undefined || !sameFound(found, foundOf(previous))) {
+    if (previous?.kind === 'file' && isUnreadAsRecorded(found, foundOf(previous))) job.unread.push(path);
+    else job.deviations.set(path, found);
+  }
+}
+
+/** Where the content is out of reach, the rest speaks for it. */
+function isUnreadAsRecorded(found: Found, recorded: Found): boolean {
+  if (found.kind !== 'file' || recorded.kind !== 'file') return false;
+  const isUnknown = recorded.digest === '' || (found.digest === undefined && found.sizeBytes === recorded.sizeBytes);
+  return isUnknown && sameOwnership(found, recorded) && found.sizeBytes === recorded.sizeBytes;
+}
+
+function obstacleAt({ mounts }: Scan, path: TargetPath, status: Status, next: Entry | undefined): Obstacle | undefined {
+  if (status.immutable) return 'immutable';
+  if (status.appendOnly) return 'append-only';
+  const stays = status.kind === 'directory' && next?.place === 'directory';
+  if (stays) return undefined;
+  if (status.mountRoot || mounts.includes(path)) return 'a mount point';
+  return status.kind === 'directory' && mounts.some((mount) => isBelow(mount, path)) ? 'a mount point inside' : undefined;
+}
+
+function foundFrom(job: Scan, path: TargetPath, status: Status, entries: readonly (Entry | undefined)[]): Found | undefined {
+  const { mode, uid, gid, sizeBytes } = status;
+  switch (status.kind) {
+    case 'symlink': {
+      const [linkText] = readLinkTexts(job.machine.root, parentOf(path), [nameOf(path)]);
+      return linkText === undefined ? undefined : { kind: 'symlink', linkText };
+    }
+    case 'directory':
+      return { kind: 'directory', mode, uid, gid };
+    case 'file': {
+      const file = { kind: 'file', mode, uid, gid, sizeBytes } as const;
+      // The content matters only where it could be what an entry wants.
+      const matters = entries.some((entry) => entry?.kind === 'file' && entry.sizeBytes === sizeBytes && entry.digest !== '');
+      const digest = matters ? digestOf(job, path) : undefined;
+      return digest === undefined ? file : { ...file, digest };
+    }
+    default:
+      return { kind: 'special', what: status.kind };
+  }
+}
+
+function digestOf({ machine }: Scan, path: TargetPath): string | undefined {
+  try {
+    return digestFile(machine.root, path);
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'PERMISSION') return undefined;
+    throw error;
+  }
+}
+
+/** In directories of ours that go, finds what no generation names. */
+function findStrangers(job: Scan, from: Side, to: readonly Entry[]): void {
+  const going = [...joinEntries(from.entries, to)].filter(
+    ({ path, previous, next }) =>
+      previous?.place === 'directory' && next?.place !== 'directory' && job.directories.has(path),
+  );
+  if (going.length === 0) return;
+  const ours = new Set<TargetPath>();
+  for (const { path, place } of from.entries) if (place !== 'seed' && from.ledger.kept.get(path) !== 'unmanaged') ours.add(path);
+  // Children first, so that a directory knows what its subdirectories hold.
+  for (const { path } of going.toReversed()) job.strangers.set(path, strangersIn(job, path, ours));
+}
+
+function strangersIn(job: Scan, directory: TargetPath, ours: ReadonlySet<TargetPath>): TargetPath[] {
+  return listDirectory(job.machine.root, directory)
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap(({ name }) => {
+      const path = joinTarget(directory, name);
+      if (isAside(path)) return [];
+      if (!ours.has(path)) return [path];
+      return job.strangers.get(path) ?? [];
+    });
+}

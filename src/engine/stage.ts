@@ -1,0 +1,191 @@
+import type { Context } from '../context';
+import { POINTER, STATE } from '../core/entry';
+import { ActivateError } from '../core/errors';
+import { fullSnippetPieces, transitionSnippet } from '../core/full-snippet';
+import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../core/generation';
+import { type Ledger, renderLedger } from '../core/ledger';
+import { type Manifest, manifestPieces, withheldDigests } from '../core/manifest';
+import { hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
+import type { Phases } from '../core/plan';
+import { encodeName, encodePieces } from '../core/bytes';
+import { makeDirectories, makeDirectory, makeSymlink, removeFile, renamePath, replacePath } from '../system/changing';
+import { createFile, createFileFrom } from '../system/copying';
+import { copyTree, resolveHostPath } from '../system/host-files';
+import { readLinkText, readStatus } from '../system/reading';
+import { writeRecord } from '../system/records';
+import { removeTree } from '../system/removing';
+import { type Backup, backupDirectory, renderBackup } from './backups';
+import type { Closure } from './closure';
+import { fillContents } from './contents';
+import { readTimes } from './generations';
+import type { Machine } from './machine';
+import type { Destination } from './prepare';
+
+/** The names of the records of one generation. */
+const names = ['generation.json', 'manifest.json', 'withheld.json'] as const;
+
+/**
+ * Writes a new generation under a name of its own, complete, and then gives it its number.
+ *
+ * @throws {ActivateError} `IO`; what was written is removed
+ */
+export async function stageGeneration(context: Context, machine: Machine, to: Destination, closure: Closure): Promise<void> {
+  const { root } = machine;
+  const directory = generationDirectory(to.number);
+  const staging = joinTarget(GENERATIONS, `.staging-${to.number}`);
+  makeDirectories(root, GENERATIONS, 0o755);
+  removeTree(root, staging);
+  try {
+    makeDirectory(root, staging, 0o755);
+    if (closure.storePath === undefined) await copyRoots(machine, closure, staging);
+    writeRecords(context, machine, staging, to, closure);
+    renamePath(root, staging, directory);
+    if (closure.storePath !== undefined) protectStorePath(machine, to.number, closure.storePath);
+  } catch (error) {
+    removeTree(root, staging);
+    dropGeneration(machine, to.number, closure.storePath);
+    throw error;
+  }
+}
+
+/** Takes a generation away, with its gc root. */
+export function dropGeneration(machine: Machine, number: number, storePath: string | undefined): void {
+  if (storePath !== undefined) {
+    const link = gcRoot(storePath, number);
+    if (readLinkText(machine.root, link) !== undefined) removeFile(machine.root, link);
+  }
+  removeTree(machine.root, generationDirectory(number));
+}
+
+function writeRecords(context: Context, { root }: Machine, staging: TargetPath, to: Destination, closure: Closure): void {
+  const { manifest } = closure;
+  const overlay = to.overlay ?? POINTER;
+  const generation: Generation = {
+    number: to.number,
+    closure: closure.name,
+    format: manifest.format,
+    overlay,
+    ...(closure.storePath === undefined ? {} : { storePath: closure.storePath }),
+    digest: to.digest,
+    rules: to.rules.map(({ match, onConflict, onDrift }) => ({ match, onConflict, onDrift })),
+    paths: manifest.entries.length,
+    created: new Date(context.now()).toISOString(),
+    version: context.version,
+  };
+  writeBundle(root, staging, manifest, overlay);
+  createFile(root, joinTarget(staging, names[0]), { mode: 0o644 }, encodeName(renderGeneration(generation)));
+}
+
+/** Writes what a generation and a bundle have in common: the manifest and the full snippet. */
+export function writeBundle(root: Machine['root'], directory: TargetPath, manifest: Manifest, overlay: string): void {
+  createFileFrom(root, joinTarget(directory, names[1]), { mode: 0o644 }, encodePieces(manifestPieces(manifest)));
+  const digests = withheldDigests(manifest);
+  if (Object.keys(digests).length > 0) {
+    createFile(root, joinTarget(directory, names[2]), { mode: 0o600 }, encodeName(`${JSON.stringify({ schema: 1, digests })}\n`));
+  }
+  const snippets = joinTarget(directory, 'tmpfiles.d');
+  makeDirectory(root, snippets, 0o755);
+  createFileFrom(root, joinTarget(snippets, 'activate.conf'), { mode: 0o644 }, encodePieces(fullSnippetPieces(manifest.entries, overlay)));
+}
+
+/** Copies what the closure has for each root, and makes sure that the copy is what was planned. */
+async function copyRoots(machine: Machine, closure: Closure, staging: TargetPath): Promise<void> {
+  const tree = joinTarget(staging, 'tree');
+  await copyOverlay(machine, closure, tree);
+  refuseChanged(machine, closure, tree);
+}
+
+/** Copies what the closure has for each root to `tree`, which is made. */
+export async function copyOverlay({ root }: Machine, closure: Closure, tree: TargetPath): Promise<void> {
+  makeDirectory(root, tree, 0o755);
+  for (const target of closure.manifest.roots) {
+    const from = resolveHostPath(`${closure.hostPath}${target}`);
+    if (from === undefined) continue;
+    const to = (tree + target) as TargetPath;
+    makeDirectories(root, parentOf(to), 0o755);
+    await copyTree(from as never, hostPath(root.path, to));
+  }
+}
+
+function refuseChanged(machine: Machine, closure: Closure, tree: TargetPath): void {
+  const hostPathOf = (path: TargetPath): string => hostPath(machine.root.path, (tree + path) as TargetPath);
+  const { entries } = closure.manifest;
+  const again = fillContents({ machine, listing: closure.listing, hostPathOf, known: entries }, entries).entries;
+  const changed = entries.find((entry, index) => {
+    const copied = again[index];
+    return 'digest' in entry && copied !== undefined && 'digest' in copied && copied.digest !== entry.digest;
+  });
+  if (changed === undefined) return;
+  throw new ActivateError('IO', 'the closure changed while it was being read', {
+    path: `${closure.name}${changed.path}`,
+    hint: 'Wait until it is complete, and switch again.',
+  });
+}
+
+function gcRoot(storePath: string, number: number): TargetPath {
+  const roots = storePath.startsWith('/gnu/') ? '/var/guix/gcroots' : '/nix/var/nix/gcroots';
+  return `${roots}/activate/generation-${number}` as TargetPath;
+}
+
+function protectStorePath({ root }: Machine, number: number, storePath: TargetPath): void {
+  const link = gcRoot(storePath, number);
+  makeDirectories(root, parentOf(link), 0o755);
+  if (readLinkText(root, link) !== undefined) removeFile(root, link);
+  makeSymlink(root, link, storePath);
+}
+
+/** What a transition records before its first step, besides the generation itself. */
+export interface Notes {
+  readonly from: number;
+  readonly to: number;
+  readonly ledger: Ledger;
+  readonly phases: Phases;
+  /** The number of the first backup; the others follow. */
+  readonly firstBackup: number;
+  readonly backups: readonly Backup[];
+  /** When ours was last changed, for what the transition replaces or removes. */
+  readonly times: ReadonlyMap<TargetPath, string>;
+}
+
+/** Writes the ledger, the transition snippet, the places for backups and the times. None of it matters until the swap. */
+export function writeNotes(machine: Machine, notes: Notes): void {
+  const { root } = machine;
+  const { phases, backups, times } = notes;
+  makeDirectories(root, STATE, 0o755);
+  if (backups.length > 0) makeDirectories(root, parentOf(backupDirectory(0)), 0o700);
+  for (const backup of backups) {
+    const directory = backupDirectory(backup.number);
+    removeTree(root, directory);
+    makeDirectory(root, directory, 0o700);
+    createFile(root, joinTarget(directory, 'backup.json'), { mode: 0o600 }, encodeName(renderBackup(backup)));
+  }
+  if (notes.to !== 0) writeRecord(root, joinTarget(generationDirectory(notes.to), 'ledger.json'), encodeName(renderLedger(notes.ledger)));
+  if (notes.from !== 0 && times.size > 0) {
+    const merged = [...new Map([...readTimes(machine, notes.from), ...times])];
+    writeRecord(root, joinTarget(generationDirectory(notes.from), 'times.json'), encodeName(`${JSON.stringify({ schema: 1, times: merged })}\n`));
+  }
+  writeRecord(root, snippetOf(notes.to), encodeName(snippetText(phases)));
+}
+
+/** The snippet that led to a generation, kept for reading. */
+export function snippetOf(number: number): TargetPath {
+  return joinTarget(number === 0 ? STATE : generationDirectory(number), 'transition.conf');
+}
+
+function snippetText({ create, remove }: Phases): string {
+  const created = create.flatMap((step) => (step.op === 'create' ? step.objects : []));
+  const removed = remove.flatMap((step) => (step.op === 'remove' ? step.objects : []));
+  return transitionSnippet(created, removed);
+}
+
+/** Points `live` or `default` at a generation; 0 takes the link away. */
+export function writeRole({ root }: Machine, link: TargetPath, number: number): void {
+  if (number === 0) {
+    if (readStatus(root, link) !== undefined) removeFile(root, link);
+    return;
+  }
+  const fresh = joinTarget(STATE, '.role.new');
+  if (readStatus(root, fresh) !== undefined) removeFile(root, fresh);
+  makeSymlink(root, fresh, `generations/${number}`);
+  replacePath(root, fresh, link);
+}

@@ -1,0 +1,44 @@
+import type { Context } from '../context';
+import type { Status } from '../core/generations-report';
+import { ActivateError } from '../core/errors';
+import { JOURNAL } from '../core/generation';
+import { readStatus } from '../system/reading';
+import { readGeneration } from './generations';
+import { readJournal } from './journal';
+import { type Machine, withMachine } from './machine';
+import { prepareTransition } from './prepare';
+import { isVisible } from './transition';
+
+/** What is live, what the next boot shows, and what is not as it was recorded. Writes nothing. */
+export function readMachineStatus(context: Context): Promise<Status> {
+  return withMachine(context, (machine) => {
+    const { state, from, decisions, conflicts, unread } = prepareTransition(context, machine, { kind: 'live' }, { onDrift: 'backup' });
+    const { live, default: next, booted, pointer } = state;
+    const expected = from.overlay;
+    const numbers = [...new Set([live, next, booted])].filter((number) => number !== undefined && number !== 0);
+    return {
+      live,
+      default: next,
+      booted,
+      generations: (numbers as number[]).map((number) => readGeneration(machine, number)),
+      interrupted: readInterrupted(machine),
+      pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
+      managed: from.entries.length,
+      drifted: [...decisions.filter(isVisible), ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(({ path }) => path),
+      kept: [...from.ledger.kept.keys()],
+      displaced: from.ledger.displaced.size,
+      unread: unread.map(({ path }) => path),
+    };
+  });
+}
+
+function readInterrupted(machine: Machine): Status['interrupted'] {
+  if (readStatus(machine.root, JOURNAL) === undefined) return undefined;
+  try {
+    const journal = readJournal(machine);
+    return journal === undefined ? undefined : { from: journal.from, to: journal.to };
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'PERMISSION') return 'unreadable';
+    throw error;
+  }
+}

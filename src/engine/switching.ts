@@ -1,0 +1,99 @@
+import type { Context } from '../context';
+import type { Switched } from '../core/outcome';
+import { ActivateError } from '../core/errors';
+import type { TargetPath } from '../core/path';
+import { makeDirectories, syncFilesystem } from '../system/changing';
+import { tryLock } from '../system/locking';
+import { STATE } from '../core/entry';
+import { roleLink } from './generations';
+import { readJournal } from './journal';
+import { type Machine, withMachine } from './machine';
+import { type Attitudes, type Prepared, prepareTransition, type Target } from './prepare';
+import { stageGeneration, writeRole } from './stage';
+import { carryOut, isVisible, type Scope } from './transition';
+
+/**
+ * Makes the machine show a closure or generation, or have it shown from the next boot on.
+ *
+ * @throws {ActivateError} `PERMISSION`, `LOCKED`, `FAILED`, `UNDO_FAILED`, and what reading the closure throws
+ */
+export function switchTo(context: Context, target: Target, scope: Scope, attitudes: Attitudes): Promise<Switched> {
+  return withLockedMachine(context, async (machine) => {
+    refuseInterrupted(machine);
+    const prepared = prepareTransition(context, machine, target, attitudes);
+    if (prepared.conflicts.length > 0) return { state: 'refused', conflicts: prepared.conflicts };
+    refuseUnread(prepared);
+    if (scope === 'default') return forNextBoot(context, machine, prepared);
+    const kept = keptPaths(prepared);
+    const { live, default: next } = prepared.state;
+    if (isIdle(prepared, scope)) return { state: 'nothing to do', live, default: next, kept };
+    const done = await carryOut(context, machine, prepared, scope);
+    return { state: 'done', live: done.to, default: scope === 'live' ? next : done.to, kept, ...done };
+  });
+}
+
+/** Whether the machine shows what is wanted already, and would after a boot. */
+function isIdle({ decisions, state, to, from }: Prepared, scope: Scope): boolean {
+  const isShown = from.number === to.number && state.pointer === to.overlay && !decisions.some(isVisible);
+  return isShown && (scope === 'live' || state.default === to.number);
+}
+
+/** Records a generation and makes it the one that the next boot shows. What is live stays. */
+async function forNextBoot(context: Context, machine: Machine, { state, to }: Prepared): Promise<Switched> {
+  if (to.closure === undefined && state.default === to.number) {
+    return { state: 'nothing to do', live: state.live, default: state.default, kept: [] };
+  }
+  if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
+  makeDirectories(machine.root, STATE, 0o755);
+  syncFilesystem(machine.root, STATE);
+  writeRole(machine, roleLink('default'), to.number);
+  syncFilesystem(machine.root, STATE);
+  const { live } = state;
+  return { state: 'done', live, default: to.number, from: live, to: to.number, changed: 0, backups: [], kept: [], swapMs: 0 };
+}
+
+function keptPaths({ decisions }: Prepared): string[] {
+  return decisions.flatMap(({ path, action }) => (action === 'keep' ? [path] : []));
+}
+
+/** A plan that was made without seeing everything is not carried out. */
+function refuseUnread({ unread }: Prepared): void {
+  const first = unread[0];
+  if (first === undefined) return;
+  throw new ActivateError('PERMISSION', first.why, { path: first.path, hint: 'Run this as a user who may read it.' });
+}
+
+/** @throws {ActivateError} `REFUSED` where an earlier transition was not finished */
+function refuseInterrupted(machine: Machine): void {
+  const journal = readJournal(machine);
+  if (journal === undefined) return;
+  throw new ActivateError('REFUSED', `the transition from generation ${journal.from} to ${journal.to} was interrupted`, {
+    hint: 'Finish or undo it first: `activate resume`.',
+  });
+}
+
+const LOCK_DIRECTORY = '/run/activate' as TargetPath;
+const LOCK = '/run/activate/lock' as TargetPath;
+
+/**
+ * Opens the machine with the right to change it, for the length of a task.
+ *
+ * @throws {ActivateError} `PERMISSION` or `LOCKED`, before anything was written
+ */
+export function withLockedMachine<Result>(context: Context, task: (machine: Machine) => Promise<Result>): Promise<Result> {
+  return withMachine(context, async (machine) => {
+    if (context.uid !== 0 && machine.root.path === '/') {
+      throw new ActivateError('PERMISSION', 'only root may change this machine', { hint: 'Run it as root, or try it with --root DIR.' });
+    }
+    makeDirectories(machine.root, LOCK_DIRECTORY, 0o755);
+    const lock = tryLock(machine.root, LOCK);
+    if (lock === undefined) {
+      throw new ActivateError('LOCKED', 'another activation is running', { path: LOCK, hint: 'Wait for it to finish.' });
+    }
+    try {
+      return await task(machine);
+    } finally {
+      lock.release();
+    }
+  });
+}

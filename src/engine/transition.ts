@@ -1,0 +1,275 @@
+import type { Context } from '../context';
+import { ActivateError } from '../core/errors';
+import type { Decision } from '../core/decide';
+import { foundOf, sameFound } from '../core/found';
+import type { Journal, Phase } from '../core/journal';
+import { nextLedger } from '../core/ledger';
+import type { TargetPath } from '../core/path';
+import { planSteps } from '../core/plan';
+import { pathOf } from '../core/step';
+import { syncFilesystem } from '../system/changing';
+import { requireProgram } from '../system/programs';
+import { readStatus } from '../system/reading';
+import { removeTree } from '../system/removing';
+import { applyStages, type Outcome, type Perform } from './apply';
+import { type Backup, backupDirectory, backupNumbers } from './backups';
+import { readGeneration, readTimes, roleLink } from './generations';
+import { dropJournal, writeJournal } from './journal';
+import type { Machine } from './machine';
+import { performStep } from './perform';
+import type { Destination, Prepared } from './prepare';
+import { dropGeneration, type Notes, snippetOf, stageGeneration, writeNotes, writeRole } from './stage';
+import { STATE } from '../core/entry';
+
+/** Which of the two links a transition moves. */
+export type Scope = 'live and default' | 'live' | 'default';
+
+/** A transition that was carried out. */
+export interface Done {
+  readonly from: number;
+  readonly to: number;
+  /** How many paths look or show something else now. */
+  readonly changed: number;
+  readonly backups: readonly Backup[];
+  /** From the first rename of the swap to the last. */
+  readonly swapMs: number;
+}
+
+/**
+ * Carries out what was prepared: stages, creates, swaps, removes, commits.
+ *
+ * @param wrap sees each step before the machine does; tests let steps fail through it
+ * @throws {ActivateError} `FAILED` where a step failed and everything was undone, `UNDO_FAILED` where that failed too
+ */
+export async function carryOut(
+  context: Context,
+  machine: Machine,
+  prepared: Prepared,
+  scope: Scope,
+  wrap: (perform: Perform) => Perform = (perform) => perform,
+): Promise<Done> {
+  requireProgram('systemd-tmpfiles');
+  const notes = planNotes(context, machine, prepared);
+  const job: Job = { context, machine, prepared, notes, journal: journalOf(prepared, notes, scope), swap: { begunMs: 0, endedMs: 0, inodes: {} } };
+  await stage(job);
+  const outcome = await apply(job, wrap);
+  if (outcome.state !== 'done') throw await failure(job, outcome);
+  finish(job);
+  const { from, to } = prepared;
+  const changed = prepared.decisions.filter(isVisible).length;
+  return { from: from.number, to: to.number, changed, backups: notes.backups, swapMs: job.swap.endedMs - job.swap.begunMs };
+}
+
+/** Whether a decision changes what is at the path, or what it shows. */
+export function isVisible(decision: Decision): boolean {
+  const { action } = decision;
+  if (action === 'adopt') return decision.after !== undefined;
+  return action !== 'keep' && action !== 'release' && action !== 'evict';
+}
+
+interface Job {
+  readonly context: Context;
+  readonly machine: Machine;
+  readonly prepared: Prepared;
+  readonly notes: Notes;
+  readonly journal: Journal;
+  readonly swap: { begunMs: number; endedMs: number; inodes: Readonly<Record<string, string>> };
+}
+
+function planNotes(context: Context, machine: Machine, { decisions, actual, state, from, to }: Prepared): Notes {
+  const numbers = backupNumbers(machine);
+  const firstBackup = (numbers.at(-1) ?? 0) + 1;
+  const times = timesOf(machine, decisions);
+  const earlier = earlierTimes(machine, to, state.numbers);
+  const phases = planSteps(decisions, {
+    pointer: { from: state.pointer, to: to.overlay },
+    firstBackup,
+    timeOf: (path) => times.get(path),
+    earlierTimeOf: (path) => earlier.get(path),
+    ownerOf: (directory) => actual.directories.get(directory)?.uid,
+    self: context.uid,
+    token: Math.floor(context.now()).toString(36),
+  });
+  const created = new Date(context.now()).toISOString();
+  const backups = phases.backups.map(({ path, reason }, index) => ({ number: firstBackup + index, path, reason, generation: to.number, created }));
+  const ledger = nextLedger(from.ledger, to.entries, decisions, { firstBackup, backups: phases.backups });
+  return { from: from.number, to: to.number, ledger, phases, backups, times, firstBackup };
+}
+
+/** The times of what is ours and goes, as it was recorded: they come back with it. */
+function timesOf({ root }: Machine, decisions: readonly Decision[]): Map<TargetPath, string> {
+  const times = new Map<TargetPath, string>();
+  for (const { path, previous, ...decision } of decisions) {
+    const found = 'found' in decision ? decision.found : undefined;
+    if (previous === undefined || found === undefined || !sameFound(found, foundOf(previous))) continue;
+    const mtimeNs = readStatus(root, path)?.mtimeNs;
+    if (mtimeNs !== undefined) times.set(path, mtimeNs.toString());
+  }
+  return times;
+}
+
+/** The times that the objects of this generation, or of an earlier one that shows the same, had when they went. */
+function earlierTimes(machine: Machine, to: Destination, numbers: readonly number[]): Map<TargetPath, string> {
+  const alike = numbers.filter((number) => number === to.number || readGeneration(machine, number).digest === to.digest);
+  return new Map(alike.flatMap((number) => [...readTimes(machine, number)]));
+}
+
+function journalOf({ state, from, to }: Prepared, notes: Notes, scope: Scope): Journal {
+  const roles = (['live', 'default'] as const).filter((role) => scope.includes(role));
+  const storePath = to.closure?.storePath;
+  return {
+    from: from.number,
+    to: to.number,
+    phase: 'create',
+    roles: roles.map((role) => ({ role, from: state[role], to: to.number })),
+    staged: to.closure !== undefined,
+    ...(storePath === undefined ? {} : { storePath }),
+    firstBackup: notes.firstBackup,
+    inodes: {},
+    phases: notes.phases,
+  };
+}
+
+/** Everything that is written before the first step; none of it is referred to yet. */
+async function stage(job: Job): Promise<void> {
+  const { context, machine, prepared, notes } = job;
+  try {
+    if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
+    writeNotes(machine, notes);
+    writeJournal(machine, job.journal);
+  } catch (error) {
+    dropStaged(job);
+    if (!(error instanceof ActivateError) || error.code !== 'IO' || error.message.startsWith('the closure changed')) throw error;
+    throw undone(job, error);
+  }
+}
+
+async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Outcome> {
+  const { context, machine, notes, journal, swap } = job;
+  let phase: Phase = 'create';
+  const perform = wrap((step) => performStep({ machine, snippet: snippetOf(notes.to) }, step));
+  const { create, swap: swapped, remove } = notes.phases;
+  const stages = [
+    { steps: create, begin: () => undefined },
+    {
+      steps: swapped,
+      begin: () => {
+        syncEverything(job);
+        phase = 'swap';
+        Object.assign(swap, { inodes: stagedInodes(job) });
+        writeJournal(machine, { ...journal, phase, inodes: swap.inodes });
+        swap.begunMs = context.elapsed();
+      },
+    },
+    {
+      steps: remove,
+      begin: () => {
+        swap.endedMs = context.elapsed();
+      },
+    },
+    { steps: [], begin: () => commit(job) },
+  ];
+  const undoing = (): void => {
+    if (phase === 'swap') noteUndoing(job);
+  };
+  const interrupted = (): unknown => (context.signal.aborted && phase === 'create' ? interruption(context) : undefined);
+  return applyStages(stages, { perform, interrupted, undoing });
+}
+
+/** Says in the journal that the way leads back now. Where even that cannot be written, undoing is still worth a try. */
+function noteUndoing({ context, machine, journal, swap }: Job): void {
+  try {
+    writeJournal(machine, { ...journal, phase: 'undo', inodes: swap.inodes });
+  } catch (error) {
+    context.log.warn('could not note in the journal that this is being undone', { error: messageOf(error) });
+  }
+}
+
+/** What was staged, by inode: after a crash that tells which exchanges have happened. */
+function stagedInodes({ machine, notes }: Job): Record<string, string> {
+  const inodes: Record<string, string> = {};
+  for (const step of notes.phases.swap) {
+    const staged = step.op === 'exchange' ? step.aside : step.op === 'move' ? step.from : undefined;
+    const status = staged === undefined ? undefined : readStatus(machine.root, staged);
+    if (staged !== undefined && status !== undefined) inodes[staged] = `${status.device}:${status.inode}`;
+  }
+  return inodes;
+}
+
+function interruption({ signal }: Context): ActivateError {
+  return new ActivateError('FAILED', `interrupted by ${String(signal.reason)}`);
+}
+
+/** From here on the new generation is the one that counts, whatever happens. */
+function commit(job: Job): void {
+  for (const { role, to } of job.journal.roles) writeRole(job.machine, roleLink(role), to);
+  syncEverything(job);
+}
+
+function syncEverything({ machine, prepared }: Job): void {
+  const { root } = machine;
+  const synced = new Set<string>();
+  const written = [STATE, ...prepared.actual.directories.keys()];
+  for (const path of written) {
+    const device = readStatus(root, path)?.device;
+    if (device === undefined || synced.has(device)) continue;
+    synced.add(device);
+    syncFilesystem(root, path);
+  }
+}
+
+/** What the commit left to do: nothing of it can be missed. */
+function finish(job: Job): void {
+  const { context, machine, notes } = job;
+  const { root } = machine;
+  const leftovers = [
+    ...notes.phases.discard,
+    ...notes.phases.spent.map(backupDirectory),
+    ...(notes.to === 0 ? [snippetOf(0)] : []),
+  ];
+  for (const path of leftovers) {
+    try {
+      removeTree(root, path);
+    } catch (error) {
+      context.log.warn('could not remove what is of no use any more', { path, error: String(error) });
+    }
+  }
+  dropJournal(machine);
+}
+
+/** Takes away what was written for a transition that did not happen. */
+function dropStaged({ machine, prepared, notes }: Job): void {
+  for (const { number } of notes.backups) removeTree(machine.root, backupDirectory(number));
+  if (prepared.to.closure !== undefined) dropGeneration(machine, notes.to, prepared.to.closure.storePath);
+  else if (notes.to === 0) removeTree(machine.root, snippetOf(0));
+  dropJournal(machine);
+}
+
+async function failure(job: Job, outcome: Exclude<Outcome, { state: 'done' }>): Promise<ActivateError> {
+  const { machine, journal } = job;
+  if (outcome.state === 'stuck') {
+    const where = pathOf(outcome.undoing);
+    return new ActivateError('UNDO_FAILED', `${messageOf(outcome.cause)}; undoing it failed: ${messageOf(outcome.undoCause)}`, {
+      ...(where === undefined ? {} : { path: where }),
+      hint: 'Mend what the message says, then run `activate resume`.',
+      cause: outcome.undoCause,
+    });
+  }
+  for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
+  dropStaged(job);
+  return undone(job, outcome.cause);
+}
+
+function undone({ prepared }: Job, cause: unknown): ActivateError {
+  const { path, hint } = cause instanceof ActivateError ? cause : { path: undefined, hint: undefined };
+  const live = prepared.from.number === 0 ? 'nothing is managed, as before' : `generation ${prepared.from.number} is live, as before`;
+  return new ActivateError('FAILED', `${messageOf(cause)}; everything was undone, ${live}`, {
+    ...(path === undefined ? {} : { path }),
+    ...(hint === undefined ? {} : { hint }),
+    cause,
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,226 @@
+import type { PathChange, View, ViewContent } from '../core/change';
+import type { Decision } from '../core/decide';
+import type { Entry } from '../core/entry';
+import { ActivateError } from '../core/errors';
+import type { Found } from '../core/found';
+import { joinTarget, type TargetPath } from '../core/path';
+import { digestBytes, resolveInRoot } from '../system/host-files';
+import { listDirectory, readFile, readLinkText, readStatus } from '../system/reading';
+import { closeRoot, openRoot, type Root } from '../system/rooted';
+import { backupContent } from './backups';
+import type { Machine } from './machine';
+import type { Prepared } from './prepare';
+
+export interface ViewOptions {
+  /** Whether files that not everyone may read are shown. */
+  readonly secrets: 'withheld' | 'shown';
+}
+
+/**
+ * What a transition changes, as people see it, path by path in order.
+ *
+ * A link through the pointer is looked through: what counts is what `cat` shows. Where only the store path differs and
+ * the content is the same, there is no change to see.
+ */
+export function* viewChanges(machine: Machine, prepared: Prepared, options: ViewOptions): Generator<PathChange> {
+  const closure = openClosureRoot(prepared);
+  const job: Job = { machine, prepared, closure, options };
+  try {
+    for (const decision of prepared.decisions) {
+      const before = lookBefore(job, decision);
+      const after = lookAfter(job, decision);
+      if (before === undefined || after === undefined) continue;
+      yield* compare(job, decision, before, after);
+    }
+  } finally {
+    if (closure !== undefined) closeRoot(closure.root);
+  }
+}
+
+interface Job {
+  readonly machine: Machine;
+  readonly prepared: Prepared;
+  readonly closure: Sight['tree'] | undefined;
+  readonly options: ViewOptions;
+}
+
+/** Where something can be looked at. */
+interface Sight {
+  readonly tree: { readonly root: Root };
+  readonly path: TargetPath;
+}
+
+type Look = { readonly view: View; readonly sight?: Sight };
+
+function openClosureRoot({ to }: Prepared): Sight['tree'] | undefined {
+  if (to.closure === undefined || to.closure.storePath !== undefined) return undefined;
+  return { root: openRoot(to.closure.hostPath) };
+}
+
+function lookBefore(job: Job, decision: Decision): Look | undefined {
+  const { path, previous, action } = decision;
+  if (action === 'keep' || action === 'release') return undefined;
+  const found = 'found' in decision ? decision.found : undefined;
+  if (action === 'show' || (previous?.place === 'link' && found?.kind === 'symlink' && !('save' in decision))) {
+    return lookThrough(job, job.prepared.from.overlay, path);
+  }
+  if (action === 'own' || action === 'adopt') return { view: { kind: 'directory', ...decision.before } };
+  if (action === 'evict') return lookAt(job, sightOf(job.machine.root, path));
+  return found === undefined ? { view: { kind: 'absent' } } : lookAtFound(job, path, found);
+}
+
+function lookAtFound(job: Job, path: TargetPath, found: Found): Look {
+  if (found.kind === 'symlink') return { view: found };
+  return lookAt(job, sightOf(job.machine.root, path));
+}
+
+function lookAfter(job: Job, decision: Decision): Look | undefined {
+  switch (decision.action) {
+    case 'restore':
+      return lookAt(job, sightOf(job.machine.root, backupContent(decision.backup)));
+    case 'reopen':
+    case 'own':
+      return { view: { kind: 'directory', ...decision.after } };
+    case 'adopt':
+      return decision.after === undefined ? undefined : { view: { kind: 'directory', ...decision.after } };
+    case 'remove':
+    case 'evict':
+      return { view: { kind: 'absent' } };
+    case 'create':
+    case 'show':
+    case 'replace':
+      return lookAtEntry(job, decision.next);
+    case 'keep':
+    case 'release':
+      return undefined;
+  }
+}
+
+function lookAtEntry(job: Job, entry: Entry): Look {
+  if (entry.place === 'link') return lookThrough(job, job.prepared.to.overlay, entry.path);
+  if (entry.kind === 'symlink') return { view: entry };
+  if (entry.kind === 'directory') return { view: { kind: 'directory', mode: entry.mode, uid: entry.uid, gid: entry.gid } };
+  const { view } = entry.source === undefined ? lookThrough(job, job.prepared.to.overlay, entry.path) : lookAt(job, sightOf(job.machine.root, entry.source as TargetPath), 'follow');
+  if (view.kind !== 'file') return { view };
+  const { mode, uid, gid } = entry;
+  return { view: { ...view, mode, uid, gid, content: withhold(view.content, mode, job.options) } };
+}
+
+/** What a link through the pointer shows, once that points at `overlay`. */
+function lookThrough(job: Job, overlay: string | undefined, path: TargetPath): Look {
+  const isNew = job.closure !== undefined && overlay === job.prepared.to.overlay && job.prepared.to.number !== job.prepared.from.number;
+  if (isNew && job.closure !== undefined) return lookAt(job, { tree: job.closure, path });
+  return lookAt(job, sightOf(job.machine.root, `${overlay ?? ''}${path}` as TargetPath), 'follow');
+}
+
+function sightOf(root: Root, path: TargetPath): Sight {
+  return { tree: { root }, path };
+}
+
+function lookAt(job: Job, sight: Sight, links: 'follow' | 'show' = 'show'): Look {
+  const { root } = sight.tree;
+  const path = links === 'follow' ? resolveInRoot(root, sight.path) : sight.path;
+  const status = path === undefined ? undefined : readStatus(root, path);
+  if (path === undefined || status === undefined) {
+    const linkText = readLinkText(root, sight.path);
+    return { view: linkText === undefined ? { kind: 'absent' } : { kind: 'symlink', linkText } };
+  }
+  const { mode, uid, gid } = status;
+  switch (status.kind) {
+    case 'symlink':
+      return { view: { kind: 'symlink', linkText: readLinkText(root, path) ?? '' } };
+    case 'directory':
+      return { view: { kind: 'directory', mode, uid, gid }, sight: { ...sight, path } };
+    case 'file': {
+      const content = withhold(readContent(root, path, status.sizeBytes), mode, job.options);
+      return { view: { kind: 'file', mode, uid, gid, content } };
+    }
+    default:
+      return { view: { kind: 'special', what: status.kind } };
+  }
+}
+
+function readContent(root: Root, path: TargetPath, sizeBytes: number): ViewContent {
+  try {
+    return { state: 'read', bytes: readFile(root, path) };
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'PERMISSION') return { state: 'unreadable', sizeBytes };
+    throw error;
+  }
+}
+
+function withhold(content: ViewContent, mode: number, { secrets }: ViewOptions): ViewContent {
+  if (content.state !== 'read' || secrets === 'shown' || (mode & 0o004) !== 0) return content;
+  return { state: 'withheld', sizeBytes: content.bytes.length, digest: digestBytes(content.bytes) };
+}
+
+/** Yields the change at a path, and below it where a directory is shown or hidden as a whole. */
+function* compare(job: Job, decision: Decision, before: Look, after: Look): Generator<PathChange> {
+  const { path } = decision;
+  if (!sameView(before.view, after.view)) yield { path, before: before.view, after: after.view, notes: notesOn(decision) };
+  else if (notesOn(decision).length > 0 && decision.action !== 'show') yield { path, before: before.view, after: after.view, notes: notesOn(decision) };
+  const isWhole = decision.previous?.place === 'link' || decision.next?.place === 'link';
+  if (isWhole) yield* compareInside(job, path, before.sight, after.sight);
+}
+
+function* compareInside(job: Job, path: TargetPath, before: Sight | undefined, after: Sight | undefined): Generator<PathChange> {
+  const names = [...new Set([...namesIn(before), ...namesIn(after)])].toSorted();
+  for (const name of names) {
+    const here = joinTarget(path, name);
+    const left = lookInside(job, before, name);
+    const right = lookInside(job, after, name);
+    if (!sameView(left.view, right.view)) yield { path: here, before: left.view, after: right.view, notes: [] };
+    yield* compareInside(job, here, left.sight, right.sight);
+  }
+}
+
+function namesIn(sight: Sight | undefined): string[] {
+  return sight === undefined ? [] : listDirectory(sight.tree.root, sight.path).map(({ name }) => name);
+}
+
+/** Links into a store are looked through, as they are at the top. */
+function lookInside(job: Job, sight: Sight | undefined, name: string): Look {
+  if (sight === undefined) return { view: { kind: 'absent' } };
+  const path = joinTarget(sight.path, name);
+  const linkText = readLinkText(sight.tree.root, path);
+  const isStoreLink = linkText !== undefined && /^\/(?:nix|gnu)\/store\//u.test(linkText);
+  return lookAt(job, { ...sight, path }, isStoreLink ? 'follow' : 'show');
+}
+
+function sameView(a: View, b: View): boolean {
+  switch (a.kind) {
+    case 'absent':
+      return b.kind === 'absent';
+    case 'symlink':
+      return b.kind === 'symlink' && a.linkText === b.linkText;
+    case 'special':
+      return b.kind === 'special' && a.what === b.what;
+    case 'directory':
+      return b.kind === 'directory' && sameMetadata(a, b);
+    case 'file':
+      return b.kind === 'file' && sameMetadata(a, b) && sameContent(a.content, b.content);
+  }
+}
+
+interface Metadata {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+function sameMetadata(a: Metadata, b: Metadata): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid;
+}
+
+function sameContent(a: ViewContent, b: ViewContent): boolean {
+  if (a.state === 'read' && b.state === 'read') return a.bytes.length === b.bytes.length && a.bytes.every((byte, index) => byte === b.bytes[index]);
+  if (a.state === 'read' || b.state === 'read') return false;
+  return a.digest !== undefined && a.digest === b.digest;
+}
+
+function notesOn(decision: Decision): string[] {
+  if (decision.action === 'evict') return ["the machine's own is kept as a backup"];
+  if (decision.action === 'restore') return ["the machine's own comes back"];
+  if (!('save' in decision) || decision.save === undefined) return [];
+  return [decision.save === 'displaced' ? "the machine's own is kept as a backup" : 'somebody changed this; the change is kept as a backup'];
+}

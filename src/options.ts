@@ -1,0 +1,59 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Context } from './context';
+import type { OnConflict, OnDrift } from './core/decide';
+import { parseGenerationNumber } from './core/generation';
+import type { ClosureFormat } from './core/manifest';
+
+/** How a closure is read, as the command line says it. */
+export interface ClosureFlags {
+  readonly format?: ClosureFormat;
+  readonly policy?: string;
+}
+
+/** What becomes of the machine's own, as the command line says it. */
+export interface AttitudeFlags {
+  readonly onConflict?: OnConflict;
+  readonly onDrift?: OnDrift;
+}
+
+export function addClosureOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--format <format>', 'what the closure is, where it is not seen').choices(['nixos', 'guix', 'tree']))
+    .option('--policy <file>', "the policy, instead of the closure's own activation.toml");
+}
+
+export function addAttitudeOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--on-conflict <action>', "where something of the machine's is in the way (default: refuse)").choices(['refuse', 'backup', 'keep']),
+    )
+    .addOption(new Option('--on-drift <action>', 'where somebody changed what is ours (default: backup)').choices(['backup', 'refuse', 'keep']));
+}
+
+/** Where a transition leads, from an argument that is a generation's number or a closure. */
+export function targetOf(
+  argument: string,
+  flags: ClosureFlags,
+): { readonly kind: 'generation'; readonly number: number } | ({ readonly kind: 'closure'; readonly argument: string } & ClosureFlags) {
+  const number = parseGenerationNumber(argument);
+  return number === undefined ? { kind: 'closure', argument, ...flags } : { kind: 'generation', number };
+}
+
+/** @throws {InvalidArgumentError} for anything but a generation's number */
+export function parseNumber(text: string): number {
+  const number = parseGenerationNumber(text);
+  if (number === undefined) throw new InvalidArgumentError('It is not a number.');
+  return number;
+}
+
+const units: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** Reads `30d`, `12h`, `2w`; milliseconds. */
+export function parseAge(text: string): number {
+  const match = /^(\d{1,6})([mhdw])$/u.exec(text);
+  if (match === null) throw new InvalidArgumentError('It is not an age such as 30d, 12h or 2w.');
+  return Number(match[1]) * (units[match[2] ?? ''] ?? 0);
+}
+
+/** Hands a command to whoever knows the machine; the number is the exit status. */
+export type Run = (command: (context: Context) => Promise<number>) => Promise<void>;

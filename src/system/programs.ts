@@ -1,0 +1,83 @@
+import type { Result } from 'execa';
+import { decodeName } from '../core/bytes';
+import { ActivateError } from '../core/errors';
+
+export interface ProgramOptions {
+  /** What the program reads; nothing unless given. */
+  readonly input?: Uint8Array | string;
+  /** Variables beyond those of this process; `undefined` takes one away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Ends the program with SIGTERM. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a program ended by itself. Bytes that are not UTF-8 are kept as `decodeName` keeps them. */
+export interface ProgramResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The Debian packages of programs that somebody may have to install. */
+const packages: Readonly<Record<string, string>> = {
+  'systemd-tmpfiles': 'systemd',
+  systemctl: 'systemd',
+  mksquashfs: 'squashfs-tools',
+  'mkfs.erofs': 'erofs-utils',
+  mount: 'mount',
+  umount: 'mount',
+};
+
+/**
+ * Runs a program to its end, found in PATH, with messages in English; any exit status is a result.
+ *
+ * It runs in a session of its own: Ctrl-C in the terminal reaches `activate` alone, which then undoes things in order.
+ *
+ * @throws {ActivateError} `REFUSED` where the program is missing or an argument is not UTF-8, which cannot be passed; `IO`
+ *   where it cannot be started or is ended by a signal.
+ */
+export async function runProgram(
+  name: string,
+  args: readonly string[],
+  { input, env, signal }: ProgramOptions = {},
+): Promise<ProgramResult> {
+  const unpassable = args.find((argument) => !argument.isWellFormed());
+  if (unpassable !== undefined) {
+    throw new ActivateError('REFUSED', `cannot pass a name that is not UTF-8 to ${name}`, { path: unpassable });
+  }
+  const { execa } = await import('execa');
+  const result = await execa(name, args, {
+    env: { LC_ALL: 'C', CREDENTIALS_DIRECTORY: undefined, ...env },
+    encoding: 'buffer',
+    stripFinalNewline: false,
+    detached: true,
+    reject: false,
+    ...(input === undefined ? { stdin: 'ignore' } : { input }),
+    ...(signal === undefined ? {} : { cancelSignal: signal }),
+  });
+  if (result.exitCode === undefined) throw explain(name, result);
+  return { status: result.exitCode, stdout: decodeName(result.stdout), stderr: decodeName(result.stderr) };
+}
+
+type Failed = Pick<Result, 'code' | 'signal' | 'isCanceled' | 'shortMessage'>;
+
+function explain(name: string, result: Failed): ActivateError {
+  if (result.code === 'ENOENT') {
+    const debianPackage = packages[name];
+    const hint = debianPackage === undefined ? {} : { hint: `Install the Debian package ${debianPackage}.` };
+    return new ActivateError('REFUSED', `${name} is not installed`, { ...hint, cause: result });
+  }
+  if (result.isCanceled) return new ActivateError('IO', `${name} was stopped`, { cause: result });
+  if (result.signal !== undefined)
+    return new ActivateError('IO', `${name} was ended by ${result.signal}`, { cause: result });
+  return new ActivateError('IO', `cannot run ${name}: ${result.shortMessage}`, { cause: result });
+}
+
+/**
+ * Makes sure that a program can be started, before anything depends on it.
+ *
+ * @throws {ActivateError} `REFUSED` where it is missing
+ */
+export function requireProgram(name: string): void {
+  if (Bun.which(name) === null) throw explain(name, { code: 'ENOENT', isCanceled: false, shortMessage: '' });
+}

@@ -1,0 +1,47 @@
+import { fchmodSync, fsyncSync, writeFileSync } from 'node:fs';
+import type { TargetPath } from '../core/path';
+import { attempt } from './failure';
+import { readFile } from './reading';
+import { type Root, withDescriptor, withParent } from './rooted';
+import { errnoOf, must } from './syscalls/errno';
+import { open, openAt, renameAt, unlinkAt } from './syscalls/files';
+
+/** How the name of an unfinished record begins. One that a crash left behind is of no use to anyone. */
+const UNFINISHED = '.activate.record.';
+
+/**
+ * Puts `bytes` at `path`, in place of a file that may be there: after a crash at any point the whole old or the whole new
+ * record is there, and once this returns the new one survives a power cut.
+ *
+ * @throws {ActivateError} `IO` or `PERMISSION`; the old record is there then.
+ */
+export function writeRecord(root: Root, path: TargetPath, bytes: Uint8Array, mode = 0o644): void {
+  attempt('write the record', path, () =>
+    withParent(root, path, (directory, name) => {
+      const unfinished = `${UNFINISHED}${crypto.randomUUID()}`;
+      const flags = open.writeOnly | open.create | open.exclusive | open.noFollow;
+      withDescriptor(openAt(directory, unfinished, flags, 0o600), path, (created) => {
+        try {
+          writeFileSync(created, bytes);
+          fchmodSync(created, mode);
+          fsyncSync(created);
+          must(renameAt([directory, unfinished], [directory, name], 'replace'), 'renameat2', path);
+        } catch (error) {
+          unlinkAt(directory, unfinished, 'file');
+          throw error;
+        }
+      });
+      withDescriptor(openAt(directory, '.', open.readOnly | open.directory), path, fsyncSync);
+    }),
+  );
+}
+
+/** The bytes of a record; `undefined` where none is. Throws as {@link readFile} does. */
+export function readRecord(root: Root, path: TargetPath): Uint8Array | undefined {
+  try {
+    return readFile(root, path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
