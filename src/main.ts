@@ -57,7 +57,9 @@ function contextFor({ root, json, logLevel }: GlobalOptions): Context {
   };
 }
 
-// No `await` here: bytecode cannot hold one outside a function.
-void runCli(process.argv.slice(2), { version, contextFor, write, warn, columns }).then((status) => {
-  process.exitCode = status;
-});
+async function main(): Promise<void> {
+  process.exitCode = await runCli(process.argv.slice(2), { version, contextFor, write, warn, columns });
+}
+
+// Bytecode cannot hold an `await` outside a function.
+void main();

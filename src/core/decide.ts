@@ -2,6 +2,7 @@ import type { Entry, Ownership } from './entry';
 import { type Actual, type Found, foundAt, foundOf, type Obstacle, sameFound, sameOwnership } from './found';
 import type { Ledger } from './ledger';
 import { comparePaths, isBelow, parentOf, type TargetPath } from './path';
+import { settle } from './settle';
 
 export type OnConflict = 'refuse' | 'backup' | 'keep';
 export type OnDrift = 'backup' | 'refuse' | 'keep';
@@ -24,7 +25,7 @@ export type Decision = { readonly path: TargetPath; readonly previous?: Entry; r
   /** A directory of the machine's that we had replaced is made again. */
   | { readonly action: 'reopen'; readonly found: Found; readonly after: Ownership }
   /** Something of the machine's, in a directory that goes, is kept as a backup. */
-  | { readonly action: 'evict' }
+  | { readonly action: 'evict'; readonly save: SaveReason }
   | { readonly action: 'own'; readonly before: Ownership; readonly after: Ownership }
   | { readonly action: 'keep'; readonly found?: Found; readonly why: 'unmanaged' | 'drifted' }
   /** Given up, and left to the machine as somebody changed it. */
@@ -106,7 +107,8 @@ export function decideTransition(question: Question): Answer {
     if (decided.action === 'keep' && next?.place === 'directory') keptAbove = path;
     else conflicts.push(...obstaclesTo(question, decided));
   }
-  return { decisions: withoutFilledDirectories([...decisions, ...strangersGivenBack(question, hasRoom)].toSorted(byPath)), conflicts };
+  const all = [...decisions, ...strangersGivenBack(question, hasRoom)].toSorted(byPath);
+  return { decisions: settle(all, question.actual), conflicts };
 }
 
 /**
@@ -127,17 +129,9 @@ function evictStrangers({ actual, attitude }: Question, decision: Decision): Ans
     if (previous === undefined || next === undefined || gone === undefined) return { decisions: [], conflicts: [] };
     return { decisions: [{ path, action: 'keep', why: 'unmanaged', previous, next, found: gone }], conflicts: [] };
   }
-  return { decisions: [decision, ...strangers.map((path) => ({ path, action: 'evict' }) as const)], conflicts: [] };
-}
-
-/** A directory that gets something back of the machine's is not removed. */
-function withoutFilledDirectories(decisions: readonly Decision[]): readonly Decision[] {
-  const filled = new Set<TargetPath>();
-  for (const { path, action } of decisions) {
-    if (action !== 'restore') continue;
-    for (let at = parentOf(path); at !== '/' && !filled.has(at); at = parentOf(at)) filled.add(at);
-  }
-  return decisions.filter(({ path, action, previous }) => !(action === 'remove' && previous?.place === 'directory' && filled.has(path)));
+  // Where an original takes the place of our directory, what people put into that has no place to come back to.
+  const save = decision.action === 'restore' ? 'drifted' : 'displaced';
+  return { decisions: [decision, ...strangers.map((path) => ({ path, action: 'evict', save }) as const)], conflicts: [] };
 }
 
 function byPath(a: { readonly path: string }, b: { readonly path: string }): number {
@@ -156,7 +150,9 @@ function decidePath(
   const previous = recorded?.place === 'seed' || kept === 'unmanaged' ? undefined : recorded;
   const found = foundAt(actual, path, recorded);
   const backup = from.ledger.displaced.get(path);
-  if (next === undefined) return previous === undefined ? undefined : giveUp({ path, previous, found, backup, from, actual, attitude, hasRoom });
+  // A directory that was there before us is something, and a seed is made only where nothing is.
+  const isSpared = next?.place === 'seed' && found?.kind === 'directory' && from.ledger.adopted.has(path);
+  if (next === undefined || isSpared) return previous === undefined ? undefined : giveUp({ path, previous, found, backup, from, actual, attitude, hasRoom });
   if (next.place === 'directory') return decideDirectory({ path, previous, next, found, from, attitude });
   if (found === undefined) {
     if (previous === undefined || next.place === 'seed') return { path, action: 'create', next };
@@ -164,12 +160,17 @@ function decidePath(
   }
   if (next.place === 'seed' && previous === undefined) return undefined;
   if (previous === undefined) return decideUnmanaged({ path, next, found, attitude: attitude(path), again: kept !== undefined });
-  if (sameFound(found, foundOf(previous))) {
+  if (isAsPlaced(found, previous)) {
     if (!sameFound(found, foundOf(next))) return { path, action: 'replace', previous, next, found };
     return sameEntry(previous, next) ? undefined : { path, action: 'show', previous, next };
   }
   if (sameFound(found, foundOf(next))) return undefined;
   return decideDrift({ path, previous, next, found, attitude: attitude(path), again: kept !== undefined });
+}
+
+/** A directory with another mode or owner is still the directory that was placed: what is in it is looked at by itself. */
+function isAsPlaced(found: Found, previous: Entry): boolean {
+  return sameFound(found, foundOf(previous)) || (found.kind === 'directory' && previous.place === 'directory');
 }
 
 /** Whether two entries show the same thing; not whether they look the same on disk. */
@@ -303,9 +304,9 @@ function hasDisplacedBelow(ledger: Ledger, path: TargetPath): boolean {
 }
 
 function giveUpDirectory(given: GivenUp): Decision | undefined {
-  const { path, previous, found, backup, from, actual } = given;
+  const { path, previous, found, backup, from, actual, hasRoom } = given;
   if (found?.kind !== 'directory') return undefined;
-  if (backup !== undefined) return { path, action: 'restore', previous, found, backup };
+  if (backup !== undefined && hasRoom(path)) return { path, action: 'restore', previous, found, backup };
   const original = from.ledger.adopted.get(path);
   if (original !== undefined) {
     return sameOwnership(original, found) ? undefined : { path, action: 'own', before: found, after: original, previous };

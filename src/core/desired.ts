@@ -26,7 +26,9 @@ export interface Wish {
  * @throws {ActivateError} `CLOSURE` or `POLICY` for what cannot be placed
  */
 export function desiredEntries(wish: Wish): Entry[] {
-  const rules = [...wish.policy.rules, ...builtInRules.filter((rule) => appliesTo(rule, wish.format))];
+  // A rule that only says what to do about conflicts has no say in where a path goes, and hides no built-in rule.
+  const placing = wish.policy.rules.filter(({ place }) => place !== undefined);
+  const rules = [...placing, ...builtInRules.filter((rule) => appliesTo(rule, wish.format))];
   const job: Job = { wish, ruleFor: compileRules(rules), sidecars: readSidecars(wish.listing), opaque: new Map() };
   const entries: Entry[] = [];
   for (const item of wish.listing.items) {

@@ -32,12 +32,22 @@ export function parseGlob(pattern: string): Glob | GlobProblem {
   const about = body.startsWith('/') ? 'path' : 'name';
   const parts = parseParts(body);
   if ('problem' in parts) return parts;
-  const texts = parts.map(({ text }) => text);
-  const end = texts.indexOf(undefined);
-  if (end < 0) return { about, directoriesOnly, literal: texts.join('') };
-  const source = parts.map((part) => part.source ?? RegExp.escape(part.text)).join('');
-  const prefix = texts.slice(0, end).join('');
-  return { about, directoriesOnly, prefix, expression: new RegExp(`^${source}$`, 'su') };
+  if (
+    parts
+      .map(shapeOf)
+      .join('')
+      .split('/')
+      .slice(about === 'path' ? 1 : 0)
+      .some(isNoName)
+  )
+    return MATCHES_NOTHING;
+  const end = parts.findIndex(({ kind }) => kind !== 'text');
+  const prefix = parts
+    .slice(0, end < 0 ? undefined : end)
+    .map(shapeOf)
+    .join('');
+  if (end < 0) return { about, directoriesOnly, literal: prefix };
+  return { about, directoriesOnly, prefix, expression: new RegExp(`^${sourceOf(parts)}$`, 'su') };
 }
 
 /** No path is longer, and a regular expression has its limits. */
@@ -54,22 +64,32 @@ function whyNotPattern(pattern: string): GlobProblem | undefined {
   if (pattern.length > MOST_CHARACTERS) {
     return { problem: 'it is longer than any path', hint: `Write at most ${MOST_CHARACTERS} characters.` };
   }
-  const names = pattern.split('/');
-  if (names.at(-1) === '') names.pop();
-  if (names[0] === '') names.shift();
-  else if (names.length > 1) {
-    return { problem: 'it has a slash, but does not begin with one', hint: `Write "/${pattern}", or a name alone.` };
-  }
-  if (names.length > 0 && !names.some((name) => name === '' || name === '.' || name === '..')) return undefined;
-  return { problem: 'it matches nothing', hint: 'Leave out doubled slashes, "." and "..".' };
+  if (pattern.startsWith('/') || !pattern.slice(0, -1).includes('/')) return undefined;
+  return { problem: 'it has a slash, but does not begin with one', hint: `Write "/${pattern}", or a name alone.` };
 }
 
-/** A text that stands for itself, or the source of a regular expression. */
-type Part =
-  | { readonly text: string; readonly source?: undefined }
-  | { readonly source: string; readonly text?: undefined };
+function isNoName(name: string): boolean {
+  return name === '' || name === '.' || name === '..';
+}
 
-const ANY = '[^/]';
+const MATCHES_NOTHING = { problem: 'it matches nothing', hint: 'Leave out doubled slashes, "." and "..".' };
+
+type Part =
+  /** A character that stands for itself. */
+  | { readonly kind: 'text'; readonly text: string }
+  /** What one character other than a slash matches, as a regular expression. */
+  | { readonly kind: 'one'; readonly source: string }
+  /** Any number of characters other than slashes. */
+  | { readonly kind: 'some' }
+  /** Any number of names, each with the slash after it. */
+  | { readonly kind: 'names' }
+  /** Everything, at the end. */
+  | { readonly kind: 'all' };
+
+/** A part as a text that has the same slashes. */
+function shapeOf(part: Part): string {
+  return part.kind === 'text' ? part.text : part.kind === 'names' ? '*/' : '*';
+}
 
 /** By characters, not by halves of surrogate pairs: names that are not UTF-8 have lone surrogates. */
 function parseParts(body: string): Part[] | GlobProblem {
@@ -81,36 +101,83 @@ function parseParts(body: string): Part[] | GlobProblem {
       at += 1;
       const escaped = characters[at];
       if (escaped === undefined) return DANGLING;
-      parts.push({ text: escaped });
+      if (escaped === '/') return ESCAPED_SLASH;
+      parts.push({ kind: 'text', text: escaped });
     } else if (character === '*') {
-      const { source, end } = parseStars(characters, at);
-      parts.push({ source });
+      const { part, end } = parseStars(characters, at);
+      parts.push(part);
       at = end;
     } else if (character === '[') {
       const set = parseSet(characters, at);
       if ('problem' in set) return set;
-      parts.push({ source: set.source });
+      parts.push({ kind: 'one', source: set.source });
       at = set.end;
     } else {
-      parts.push(character === '?' ? { source: ANY } : { text: character });
+      parts.push(character === '?' ? { kind: 'one', source: '[^/]' } : { kind: 'text', text: character });
     }
   }
   return parts;
 }
 
-/** What part of a pattern means, and the index of its last character. */
+/** Two stars or more cross slashes where they are all that is between two slashes. */
+function parseStars(characters: readonly string[], start: number): { readonly part: Part; readonly end: number } {
+  let next = start;
+  while (characters[next] === '*') next += 1;
+  const isLast = next === characters.length;
+  const isAlone = characters[start - 1] === '/' && (isLast || characters[next] === '/');
+  if (next - start < 2 || !isAlone) return { part: { kind: 'some' }, end: next - 1 };
+  return { part: { kind: isLast ? 'all' : 'names' }, end: next };
+}
+
+/**
+ * The regular expression for parts, one that never takes long.
+ *
+ * What lies between two wildcards is best found as early as possible, because the second one can take all that a later
+ * find would leave out. So an early find is final, and the number of wildcards does not multiply what has to be tried.
+ */
+function sourceOf(parts: readonly Part[]): string {
+  let finals = 0;
+  const final = (source: string): string => {
+    finals += 1;
+    return `(?=(?<f${finals}>${source}))\\k<f${finals}>`;
+  };
+  const [first = [], ...sections] = splitAt(parts, 'names');
+  const sources = sections.map((section, index) => {
+    const source = sectionSource(section, final);
+    return index === sections.length - 1 ? `(?:.*/)?${source}` : final(`(?:[^/]*/)*?${source}`);
+  });
+  return sectionSource(first, final) + sources.join('');
+}
+
+/** A section has no wildcard that crosses slashes, but at its end. */
+function sectionSource(section: readonly Part[], final: (source: string) => string): string {
+  const [first = [], ...pieces] = splitAt(section, 'some');
+  const sources = pieces.map((piece, index) => {
+    const isEarly = index < pieces.length - 1 && !piece.some((part) => shapeOf(part) === '/');
+    return isEarly ? final(`[^/]*?${pieceSource(piece)}`) : `[^/]*${pieceSource(piece)}`;
+  });
+  return pieceSource(first) + sources.join('');
+}
+
+function pieceSource(piece: readonly Part[]): string {
+  return piece
+    .map((part) => (part.kind === 'text' ? RegExp.escape(part.text) : part.kind === 'one' ? part.source : '.+'))
+    .join('');
+}
+
+function splitAt(parts: readonly Part[], kind: Part['kind']): Part[][] {
+  const pieces: Part[][] = [[]];
+  for (const part of parts) {
+    if (part.kind === kind) pieces.push([]);
+    else pieces.at(-1)?.push(part);
+  }
+  return pieces;
+}
+
+/** What is in brackets, as a regular expression, and the index of its last character. */
 interface Parsed {
   readonly source: string;
   readonly end: number;
-}
-
-/** Two stars or more cross slashes where they are all that is between two slashes. */
-function parseStars(characters: readonly string[], start: number): Parsed {
-  let next = start;
-  while (characters[next] === '*') next += 1;
-  const isAlone = characters[start - 1] === '/' && (characters[next] === '/' || next === characters.length);
-  if (next - start < 2 || !isAlone) return { source: `${ANY}*`, end: next - 1 };
-  return { source: next === characters.length ? '.+' : '(?:.*/)?', end: next };
 }
 
 /** A set in brackets: `]` may come first, `!` or `^` negates, `-` makes ranges; no set matches a slash. */
@@ -141,6 +208,7 @@ function parseSet(characters: readonly string[], start: number): Parsed | GlobPr
   return { source: `(?!/)[${isNegated ? '^' : ''}${source}]`, end: at };
 }
 
+const ESCAPED_SLASH = { problem: 'a slash cannot be escaped', hint: 'Write the slash without a backslash.' };
 const DANGLING = { problem: 'it ends in a backslash', hint: 'Write two for a backslash in a name.' };
 const UNCLOSED = { problem: 'a "[" has no "]"', hint: 'Write "\\[" for a bracket in a name.' };
 

@@ -49,25 +49,26 @@ export function lineAt({ bytes, offsets }: Lines, index: number): Uint8Array {
 }
 
 /**
- * The fewest lines that make `after` out of `before`, in order; between two edits there is at least one line in common.
+ * The fewest lines that make `after` out of `before`, in order.
  *
  * Where the texts have so little in common that this would take long, everything between the first and the last
  * difference is one edit. That depends on the texts alone, never on the clock: the same texts have the same edits.
  */
 export function compareLines(before: Lines, after: Lines): Edit[] {
-  const most = Math.min(countOf(before), countOf(after));
+  const [old, next] = [countOf(before), countOf(after)];
+  const most = Math.min(old, next);
   let head = 0;
   while (head < most && isSameLine(before, head, after, head)) head += 1;
-  let tail = 0;
-  while (tail < most - head && isSameLine(before, countOf(before) - tail - 1, after, countOf(after) - tail - 1))
-    tail += 1;
-  const removed = countOf(before) - head - tail;
-  const added = countOf(after) - head - tail;
+  let tail = 1;
+  while (tail <= most - head && isSameLine(before, old - tail, after, next - tail)) tail += 1;
+  const removed = old - head - tail + 1;
+  const added = next - head - tail + 1;
   if (removed === 0 && added === 0) return [];
   const whole = { before: head, removed, after: head, added };
-  return removed === 0 || added === 0 ? [whole] : (shortestEdits(before, after, whole) ?? [whole]);
+  return removed === 0 || added === 0 ? [whole] : shortestEdits(before, after, whole);
 }
 
+/** Compares without slicing: there may be millions of lines. */
 function isSameLine(a: Lines, indexA: number, b: Lines, indexB: number): boolean {
   const startA = a.offsets[indexA] ?? 0;
   const startB = b.offsets[indexB] ?? 0;
@@ -77,15 +78,13 @@ function isSameLine(a: Lines, indexA: number, b: Lines, indexB: number): boolean
   return true;
 }
 
-function shortestEdits(before: Lines, after: Lines, whole: Edit): Edit[] | undefined {
+function shortestEdits(before: Lines, after: Lines, whole: Edit): Edit[] {
   const numbers = new Map<string, number>();
   const old = numberLines(before, whole.before, whole.removed, numbers);
   const next = numberLines(after, whole.after, whole.added, numbers);
-  const kept = keptLines(old, next);
-  if (kept === undefined) return undefined;
   const edits: Edit[] = [];
   let at: KeptLine = { before: 0, after: 0 };
-  for (const line of [...kept, { before: old.length, after: next.length }]) {
+  for (const line of [...keptLines(old, next), { before: old.length, after: next.length }]) {
     const removed = line.before - at.before;
     const added = line.after - at.after;
     if (removed + added > 0)
@@ -97,23 +96,20 @@ function shortestEdits(before: Lines, after: Lines, whole: Edit): Edit[] | undef
 
 /** Moves edits down past lines that repeat, as git does: what is added after a block ends is shown as a block of its own. */
 function settle(edits: readonly Edit[], before: Lines, after: Lines): Edit[] {
-  const settled: Edit[] = [];
-  for (const edit of edits.toReversed()) {
-    const next = settled.at(-1);
-    const room = (next?.before ?? countOf(before)) - endOf(edit);
+  return edits.map((edit, index) => {
+    const room = (edits[index + 1]?.before ?? countOf(before)) - endOf(edit);
     let shift = 0;
-    while (shift < room && isRepeated(edit, shift, before, after)) shift += 1;
-    const moved = { ...edit, before: edit.before + shift, after: edit.after + shift };
-    if (next === undefined || shift < room) settled.push(moved);
-    else settled[settled.length - 1] = { ...moved, removed: moved.removed + next.removed, added: moved.added + next.added };
-  }
-  return settled.toReversed();
+    if (edit.added === 0) shift = countRepeats(before, { start: edit.before, length: edit.removed, room });
+    else if (edit.removed === 0) shift = countRepeats(after, { start: edit.after, length: edit.added, room });
+    return shift === 0 ? edit : { ...edit, before: edit.before + shift, after: edit.after + shift };
+  });
 }
 
-/** Whether the line after an edit, moved by `shift`, equals its first one. */
-function isRepeated({ before: old, removed, after: next, added }: Edit, shift: number, before: Lines, after: Lines): boolean {
-  if (added === 0) return isSameLine(before, old + shift, before, old + shift + removed);
-  return removed === 0 && isSameLine(after, next + shift, after, next + shift + added);
+/** How many lines from `start` on equal those `length` further down; `room` at most. */
+function countRepeats(text: Lines, { start, length, room }: { start: number; length: number; room: number }): number {
+  let count = 0;
+  while (count < room && isSameLine(text, start + count, text, start + count + length)) count += 1;
+  return count;
 }
 
 /** Where a line that stays is in each text. */
@@ -122,13 +118,14 @@ interface KeptLine {
   readonly after: number;
 }
 
-function keptLines(before: readonly number[], after: readonly number[]): KeptLine[] | undefined {
+/** None where finding them would take long. */
+function keptLines(before: readonly number[], after: readonly number[]): KeptLine[] {
   const common = new Set(before).intersection(new Set(after));
   const left = indicesOf(before, common);
   const right = indicesOf(after, common);
   const maxEditLength = Math.min(MOST_EDITS, Math.ceil(MOST_WORK / Math.max(left.length + right.length, 1)));
   const runs = diffArrays(pick(before, left), pick(after, right), { maxEditLength });
-  if (runs === undefined) return undefined;
+  if (runs === undefined) return [];
   const kept: KeptLine[] = [];
   let atLeft = 0;
   let atRight = 0;

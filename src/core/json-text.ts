@@ -12,13 +12,12 @@ const TOKEN =
 /** What may come next. */
 type Place = 'value' | 'first item' | 'first key' | 'key' | 'colon' | 'more' | 'end';
 
-const expectations: Readonly<Record<Place, string>> = {
+const expectations: Readonly<Record<Exclude<Place, 'more'>, string>> = {
   value: 'a value',
   'first item': 'a value or "]"',
   'first key': 'a key in double quotes or "}"',
   key: 'a key in double quotes',
   colon: 'a colon',
-  more: 'a comma or the closing bracket',
   end: 'the end of the file',
 };
 
@@ -31,7 +30,9 @@ export function findJsonMistake(text: string): JsonMistake | undefined {
     TOKEN.lastIndex = at;
     const token = TOKEN.exec(text)?.[0];
     const next: Place | undefined = token === undefined ? undefined : placeAfter(token, place, open);
-    if (next === undefined) return mistakeAt(text, at, expectations[place]);
+    if (next === undefined) {
+      return mistakeAt(text, at, place === 'more' ? `a comma or "${closing(open)}"` : expectations[place]);
+    }
     place = next;
   }
 }
@@ -64,13 +65,17 @@ function placeAfter(token: string, place: Place, open: ('{' | '[')[]): Place | u
       return token === ':' ? 'value' : undefined;
     case 'more':
       if (token === ',') return open.at(-1) === '{' ? 'key' : 'value';
-      if (token !== (open.at(-1) === '{' ? '}' : ']')) return undefined;
+      if (token !== closing(open)) return undefined;
       break;
     case 'end':
       return undefined;
   }
   open.pop();
   return after();
+}
+
+function closing(open: readonly ('{' | '[')[]): '}' | ']' {
+  return open.at(-1) === '{' ? '}' : ']';
 }
 
 function mistakeAt(text: string, at: number, expected: string): JsonMistake {

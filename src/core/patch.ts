@@ -8,9 +8,9 @@ import type { Paint } from './paint';
 /**
  * A change as a patch in git's format, without `index` lines; `git apply` and `patch -p1` take it.
  *
- * What git knows nothing of is in lines that both skip: owners and notes as `# PATH: …` before the header, directories and
- * special files after one that names no content. Content that is not shown makes every line of the header a comment, or
- * applying the patch would make an empty file.
+ * What git knows nothing of is in lines `# PATH: …`, which both skip: notes, owners, directories, special files, and files
+ * whose content is not shown. Those stand before the header that they go with: after one, git takes them for its end, and
+ * a header that says nothing git knows spoils the next (seen in git 2.39).
  *
  * @param show how a line of content is shown; `escapeLine` where a terminal obeys it. Unless it is given, the bytes of the
  *   patch (see `encodeName`) are exactly those of the files.
@@ -36,19 +36,78 @@ function comment({ paint }: Pen, name: string, text: string): string {
 }
 
 function* linesOf(half: Half, pen: Pen): Generator<string> {
-  const { before, after } = half;
-  const name = pathWithSlash(half);
-  const kind = before.kind === 'absent' ? after.kind : before.kind;
   const comparison = compareContent(half);
-  const factsOf = kind === 'directory' ? directoryFacts : kind === 'special' ? specialFacts : modeFacts;
-  const facts = factsOf(before, after);
-  const owner = kind === 'file' ? ownerFact(before, after) : undefined;
   const isHidden = comparison.state === 'withheld' || comparison.state === 'unreadable';
-  if (comparison.state === 'same' && facts.length === 0 && owner === undefined) return;
-  if (owner !== undefined) yield comment(pen, name, owner);
-  yield pen.paint.bold(`diff --git ${displayName(`a${name}`)} ${displayName(`b${name}`)}`);
-  for (const fact of facts) yield isHidden ? pen.paint.yellow(`# ${fact}`) : pen.paint.bold(fact);
-  yield* contentLines(half, comparison, pen);
+  const kind = half.before.kind === 'absent' ? half.after.kind : half.before.kind;
+  const isForGit = (kind === 'file' || kind === 'symlink') && !isHidden;
+  const facts = isForGit ? ownerFacts(half) : objectFacts(half);
+  if (isHidden) facts.push(`${REASONS[comparison.state]}; ${sizesOf(half)}`);
+  for (const fact of facts) yield comment(pen, pathWithSlash(half), fact);
+  if (isForGit) yield* gitLines(half, comparison, pen);
+}
+
+const REASONS = {
+  withheld: 'content withheld: not everyone may read it (--show-secrets shows it)',
+  unreadable: 'content not shown: no permission to read it',
+} as const;
+
+function sizesOf({ before, after }: Half): string {
+  const [old, next] = [sizeOf(before), sizeOf(after)];
+  if (before.kind === 'absent' || after.kind === 'absent' || old === next) return `${Math.max(old, next)} bytes`;
+  return `${old} -> ${next} bytes`;
+}
+
+/** Nothing to say of a file that comes or goes as root's. */
+function ownerFacts({ before, after }: Half): string[] {
+  const [old, next] = [ownershipOf(before)?.owner, ownershipOf(after)?.owner];
+  if (old !== undefined && next !== undefined) return old === next ? [] : [`owner ${old} -> ${next}`];
+  const owner = old ?? next ?? ROOT;
+  return owner === ROOT ? [] : [`owner ${owner}`];
+}
+
+const ROOT = '0:0';
+
+/** All there is to say, the content aside, where git says nothing. */
+function objectFacts({ before, after }: Half): string[] {
+  if (before.kind === 'absent') return [`new ${describe(after)}`];
+  if (after.kind === 'absent') return [`deleted ${describe(before)}`];
+  const [old, next] = [ownershipOf(before), ownershipOf(after)];
+  return [
+    ...(old?.mode === next?.mode ? [] : [`mode ${old?.mode} -> ${next?.mode}`]),
+    ...(old?.owner === next?.owner ? [] : [`owner ${old?.owner} -> ${next?.owner}`]),
+  ];
+}
+
+function describe(view: View): string {
+  if (view.kind === 'special') return view.what;
+  const ownership = ownershipOf(view);
+  return ownership === undefined ? view.kind : `${view.kind} mode ${ownership.mode} owner ${ownership.owner}`;
+}
+
+function ownershipOf(view: View): { readonly mode: string; readonly owner: string } | undefined {
+  if (view.kind !== 'file' && view.kind !== 'directory') return undefined;
+  return { mode: view.mode.toString(8).padStart(4, '0'), owner: `${view.uid}:${view.gid}` };
+}
+
+function* gitLines({ path, before, after }: Half, comparison: Comparison, pen: Pen): Generator<string> {
+  const { bold } = pen.paint;
+  const modes = modeFacts(before, after);
+  if (comparison.state === 'same' && modes.length === 0) return;
+  const [a, b] = [displayName(`a${path}`), displayName(`b${path}`)];
+  for (const line of [`diff --git ${a} ${b}`, ...modes]) yield bold(line);
+  const old = before.kind === 'absent' ? NOTHING : a;
+  const next = after.kind === 'absent' ? NOTHING : b;
+  if (comparison.state === 'binary') yield bold(`Binary files ${old} and ${next} differ`);
+  if (comparison.state !== 'text') return;
+  for (const line of [`--- ${endName(old)}`, `+++ ${endName(next)}`]) yield bold(line);
+  yield* hunkLines(comparison, pen);
+}
+
+const NOTHING = '/dev/null';
+
+/** Where a name has a space, git ends it with a tab: patch(1) would take what follows the space for a date. */
+function endName(name: string): string {
+  return name.includes(' ') ? `${name}\t` : name;
 }
 
 /** What git says about modes, with all twelve bits. */
@@ -64,71 +123,6 @@ function modeFacts(before: View, after: View): string[] {
 function gitModeOf(view: View): string | undefined {
   if (view.kind === 'symlink') return '120000';
   return view.kind === 'file' ? (0o100000 + view.mode).toString(8) : undefined;
-}
-
-function directoryFacts(before: View, after: View): string[] {
-  const [old, next] = [ownershipOf(before), ownershipOf(after)];
-  if (old === undefined) return next === undefined ? [] : [`new directory mode ${next.mode} owner ${next.owner}`];
-  if (next === undefined) return [`deleted directory mode ${old.mode} owner ${old.owner}`];
-  return [
-    ...(old.mode === next.mode ? [] : [`directory mode ${old.mode} -> ${next.mode}`]),
-    ...(old.owner === next.owner ? [] : [`directory owner ${old.owner} -> ${next.owner}`]),
-  ];
-}
-
-function specialFacts(before: View, after: View): string[] {
-  if (before.kind !== 'special') return after.kind === 'special' ? [`new ${after.what}`] : [];
-  return after.kind === 'special' ? [] : [`deleted ${before.what}`];
-}
-
-/** Nothing to say of a file that comes or goes as root's. */
-function ownerFact(before: View, after: View): string | undefined {
-  const [old, next] = [ownershipOf(before)?.owner, ownershipOf(after)?.owner];
-  if (old !== undefined && next !== undefined) return old === next ? undefined : `owner ${old} -> ${next}`;
-  const owner = old ?? next ?? ROOT;
-  return owner === ROOT ? undefined : `owner ${owner}`;
-}
-
-const ROOT = '0:0';
-
-function ownershipOf(view: View): { readonly mode: string; readonly owner: string } | undefined {
-  if (view.kind !== 'file' && view.kind !== 'directory') return undefined;
-  return { mode: view.mode.toString(8).padStart(4, '0'), owner: `${view.uid}:${view.gid}` };
-}
-
-function* contentLines(half: Half, comparison: Comparison, { paint, show }: Pen): Generator<string> {
-  const old = half.before.kind === 'absent' ? NOTHING : displayName(`a${half.path}`);
-  const next = half.after.kind === 'absent' ? NOTHING : displayName(`b${half.path}`);
-  switch (comparison.state) {
-    case 'same':
-      return;
-    case 'binary':
-      yield paint.bold(`Binary files ${old} and ${next} differ`);
-      return;
-    case 'withheld':
-      yield paint.yellow(`# content withheld: not everyone may read it (--show-secrets shows it); ${sizesOf(half)}`);
-      return;
-    case 'unreadable':
-      yield paint.yellow(`# content not shown: no permission to read it; ${sizesOf(half)}`);
-      return;
-    case 'text':
-      yield paint.bold(`--- ${endName(old)}`);
-      yield paint.bold(`+++ ${endName(next)}`);
-      yield* hunkLines(comparison, { paint, show });
-  }
-}
-
-const NOTHING = '/dev/null';
-
-/** Where a name has a space, git ends it with a tab: patch(1) would take what follows the space for a date. */
-function endName(name: string): string {
-  return name.includes(' ') ? `${name}\t` : name;
-}
-
-function sizesOf({ before, after }: Half): string {
-  const [old, next] = [sizeOf(before), sizeOf(after)];
-  if (before.kind === 'absent' || after.kind === 'absent' || old === next) return `${Math.max(old, next)} bytes`;
-  return `${old} -> ${next} bytes`;
 }
 
 function* hunkLines({ before, after, edits }: Comparison & { readonly state: 'text' }, pen: Pen): Generator<string> {

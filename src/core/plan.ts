@@ -129,7 +129,7 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
     case 'remove':
       return addRemoval(draft, decision);
     case 'evict':
-      return void saveFrom(draft, pathIn(draft.leaving, path), path, 'displaced');
+      return void saveFrom(draft, pathIn(draft.leaving, path), path, decision.save);
     case 'own':
       return void draft.after.push({ op: 'own', path, before: plain(decision.before), after: plain(decision.after) });
     case 'adopt':

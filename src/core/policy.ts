@@ -111,19 +111,13 @@ function refuseOtherSchema(value: unknown, file: string): void {
 
 function parseRule(table: unknown, spot: Spot): Rule {
   const { match, 'on-conflict': onConflict, 'on-drift': onDrift, ...rest } = readTable(table, ruleKeys, spot);
-  if (match === undefined)
-    throw complaint(spot, 'match', 'it is missing', 'Every rule needs one, e.g. match = "/etc/hosts".');
+  if (match === undefined) throw complaint(spot, 'match', 'it is missing', 'Write e.g. match = "/etc/hosts".');
   const glob = parseGlob(match);
-  if ('problem' in glob)
-    throw complaint(spot, 'match', `${JSON.stringify(match)} is no pattern: ${glob.problem}`, glob.hint);
+  if ('problem' in glob) throw complaint(spot, 'match', `${JSON.stringify(match)}: ${glob.problem}`, glob.hint);
   const ownership = (['mode', 'owner', 'group'] as const).find((name) => rest[name] !== undefined);
   if (ownership !== undefined && ['link', 'direct', 'skip'].includes(rest.place ?? '')) {
-    throw complaint(
-      spot,
-      ownership,
-      `it makes no sense with place = "${rest.place}"`,
-      'It needs place = "copy", "seed" or "directory".',
-    );
+    const problem = `it makes no sense with place = "${rest.place}"`;
+    throw complaint(spot, ownership, problem, 'It needs place = "copy", "seed" or "directory".');
   }
   return {
     match,
@@ -157,33 +151,35 @@ const FOREIGN = ['/proc', '/sys', '/dev', '/run', '/nix', '/gnu', STATE];
 
 function parseRoots(texts: readonly string[], file: string): readonly TargetPath[] {
   const spot = { file, keyPrefix: '' };
-  if (texts.length === 0)
-    throw complaint(spot, 'roots', 'the list is empty', 'Name a directory, e.g. roots = ["/etc"].');
+  if (texts.length === 0) throw complaint(spot, 'roots', 'the list is empty', 'Write e.g. roots = ["/etc"].');
   const roots: TargetPath[] = [];
   for (const text of texts) {
     const root = parseTargetPath(text);
-    if (root === undefined)
-      throw complaint(spot, 'roots', `${JSON.stringify(text)} is no root`, 'Write an absolute path without "..".');
-    const foreign = FOREIGN.find(
-      (directory) => root === directory || isBelow(root, directory) || isBelow(directory, root),
-    );
-    if (foreign !== undefined) {
-      const why =
-        root === foreign || isBelow(root, foreign) ? 'is never a root' : `is never a root: ${foreign} is in it`;
-      throw complaint(
-        spot,
-        'roots',
-        `${root} ${why}`,
-        `Allowed is any directory that has nothing to do with ${FOREIGN.join(', ')}.`,
-      );
-    }
-    const other = roots.find((other) => root === other || isBelow(root, other) || isBelow(other, root));
-    if (other === root) throw complaint(spot, 'roots', `${root} is named twice`, 'Name it once.');
-    if (other !== undefined)
-      throw complaint(spot, 'roots', `${root} and ${other} lie in one another`, 'Name the outer one alone.');
+    if (root === undefined) throw complaint(spot, 'roots', `${JSON.stringify(text)} is no root`, ABSOLUTE);
+    const refusal = whyNotRoot(root, roots);
+    if (refusal !== undefined) throw complaint(spot, 'roots', ...refusal);
     roots.push(root);
   }
   return roots.toSorted(comparePaths);
+}
+
+const ABSOLUTE = 'Write an absolute path without "..".';
+
+/** The problem, and what to do about it. */
+function whyNotRoot(root: TargetPath, others: readonly TargetPath[]): [string, string] | undefined {
+  const foreign = FOREIGN.find((directory) => overlaps(root, directory));
+  if (foreign !== undefined) {
+    const reason = isBelow(foreign, root) ? `: ${foreign} is in it` : '';
+    return [`${root} is never a root${reason}`, `No root is, or lies in or above, one of ${FOREIGN.join(', ')}.`];
+  }
+  const other = others.find((each) => overlaps(root, each));
+  if (other === undefined) return undefined;
+  if (other === root) return [`${root} is named twice`, 'Name it once.'];
+  return [`${root} and ${other} lie in one another`, 'Name the outer one alone.'];
+}
+
+function overlaps(a: string, b: string): boolean {
+  return a === b || isBelow(a, b) || isBelow(b, a);
 }
 
 /** As much of a rule as decides which paths it is for. */

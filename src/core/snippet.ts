@@ -3,7 +3,9 @@ import type { Ownership } from './entry';
 import type { TargetPath } from './path';
 
 /** One line of a snippet: what systemd-tmpfiles does at one path. */
-export type SnippetLine = { readonly path: TargetPath } & (
+export type SnippetLine = Action & { readonly path: TargetPath };
+
+type Action =
   /** A link that replaces another one in one step. Never over a directory: that would be deleted with all that is in it. */
   | { readonly type: 'pointer'; readonly linkText: string }
   /** A link where nothing is; whatever is there stays, in silence. */
@@ -12,13 +14,12 @@ export type SnippetLine = { readonly path: TargetPath } & (
   | (Ownership & { readonly type: 'directory' })
   /** A directory that gets its mode and owner even where it is there already. */
   | (Ownership & { readonly type: 'named-directory' })
-  /** A copy of a file. A file that is there keeps its content, but gets mode and owner again each time. */
+  /** A copy of a file. A file that is there keeps its content, but gets the mode and owner each time. */
   | (Ownership & { readonly type: 'copy'; readonly source: string })
   /** A copy of a directory with all that is in it, or of a file, with modes and owners; what is there stays as it is. */
   | { readonly type: 'copy-tree'; readonly source: string }
   /** A link, file or empty directory goes; where nothing is, nothing happens. */
-  | { readonly type: 'remove' }
-);
+  | { readonly type: 'remove' };
 
 /** The text of a snippet: the comment above, then one line each. Its bytes are those that `encodeName` gives. */
 export function renderSnippet(comment: readonly string[], lines: readonly SnippetLine[]): string {
@@ -103,7 +104,7 @@ function hexEscape(character: string): string {
 /** In bytes, without the NUL at the end; for the kernel as for systemd-tmpfiles. */
 const LONGEST = { name: 255, path: 4095, argument: 4095 } as const;
 
-/** What remains of a path's length when a generation's tree, a store path or the pointer goes before it. */
+/** Leaves room for what goes before a path in texts and sources: the pointer, a generation's tree, a store path. */
 const LONGEST_TARGET = 4000;
 
 /**
@@ -135,7 +136,9 @@ function whyNotArgument(line: SnippetLine): string | undefined {
     return line.linkText === '' ? 'a link cannot be empty' : tooLong('link text', line.linkText, LONGEST.argument);
   }
   if (!('source' in line)) return undefined;
-  return line.source.startsWith('/') ? tooLong('source', line.source, LONGEST.argument) : 'the source has to be an absolute path';
+  return line.source.startsWith('/')
+    ? tooLong('source', line.source, LONGEST.argument)
+    : 'the source has to be an absolute path';
 }
 
 /** To systemd 65535 is no user: on old systems it was the 16-bit "nobody in particular". */
@@ -149,5 +152,7 @@ function tooLong(what: string, text: string, longest: number): string | undefine
   // A character has at most three bytes for each of its UTF-16 units.
   if (text.length * 3 <= longest) return undefined;
   const length = lengthInBytes(text);
-  return length <= longest ? undefined : `the ${what} is too long: it takes ${length} bytes, where ${longest} are possible`;
+  return length <= longest
+    ? undefined
+    : `the ${what} is too long: it takes ${length} bytes, where ${longest} are possible`;
 }

@@ -9,6 +9,7 @@ import { manifestPieces, withheldDigests } from '../core/manifest';
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
 import { compileRules } from '../core/policy';
 import { digestPieces } from '../system/host-files';
+import { releaseMemory } from '../system/memory';
 import { readStatus } from '../system/reading';
 import { type Closure, type ClosureOptions, readClosure } from './closure';
 import type { Unread } from './contents';
@@ -62,14 +63,24 @@ export interface Prepared extends Answer {
 export function prepareTransition(context: Context, machine: Machine, target: Target, attitudes: Attitudes = {}): Prepared {
   const state = readState(machine);
   const live = readLive(machine, state.live);
+  tidy(live.entries);
   const generation = isRecorded(live) ? live.generation : undefined;
   const to = destinationOf(context, machine, target, { state, live });
+  tidy(to.entries);
   const from = { ...live, number: state.live, overlay: generation?.overlay };
   const actual = scan(machine, from, to.entries);
+  tidy(to.entries);
   const attitude = attitudeTo(to.rules, generation?.rules ?? [], attitudes);
   const answer = decideTransition({ from, to: to.entries, actual, attitude });
   const unread = [...(to.closure?.unread ?? []), ...actual.unread.map((path) => ({ path, why: 'no permission to read it' }))];
   return { ...answer, state, from, to, actual, unread };
+}
+
+const MANY = 20_000;
+
+/** Between phases, where there is enough to be worth the time. */
+function tidy(entries: readonly Entry[]): void {
+  if (entries.length > MANY) releaseMemory();
 }
 
 function isRecorded(side: Side): side is Recorded {
@@ -137,8 +148,7 @@ function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation)
 }
 
 function attitudeTo(to: readonly AttitudeRule[], from: readonly AttitudeRule[], attitudes: Attitudes): (path: TargetPath) => Attitude {
-  const rules = [...to, ...from].map((rule) => ({ ...rule, origin: '' }));
-  const ruleFor = compileRules(rules);
+  const ruleFor = compileRules([...to, ...from]);
   const isExplicit = attitudes.onConflict !== undefined || attitudes.onDrift !== undefined;
   return (path) => {
     const rule = ruleFor(path, 'other');

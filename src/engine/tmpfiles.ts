@@ -18,8 +18,8 @@ export async function runTmpfiles(
   snippet: TargetPath,
   unfinished: () => string | undefined,
 ): Promise<void> {
-  const arguments_ = [...(root.path === '/' ? [] : [`--root=${root.path}`]), `--${verb}`, hostPath(root.path, snippet)];
-  const { status, stderr } = await runProgram('systemd-tmpfiles', arguments_);
+  const args = [...(root.path === '/' ? [] : [`--root=${root.path}`]), `--${verb}`, hostPath(root.path, snippet)];
+  const { status, stderr } = await runProgram('systemd-tmpfiles', args);
   const path = unfinished();
   if (path === undefined) return;
   throw new ActivateError('IO', `systemd-tmpfiles did not ${verb} it (status ${status}): ${lastLine(stderr)}`, { path });

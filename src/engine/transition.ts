@@ -12,7 +12,7 @@ import { requireProgram } from '../system/programs';
 import { readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
 import { applyStages, type Outcome, type Perform } from './apply';
-import { type Backup, backupDirectory, backupNumbers } from './backups';
+import { type Backup, BACKUPS, backupDirectory, backupNumbers } from './backups';
 import { readGeneration, readTimes, roleLink } from './generations';
 import { dropJournal, writeJournal } from './journal';
 import type { Machine } from './machine';
@@ -111,7 +111,7 @@ function timesOf({ root }: Machine, decisions: readonly Decision[]): Map<TargetP
 /** The times that the objects of this generation, or of an earlier one that shows the same, had when they went. */
 function earlierTimes(machine: Machine, to: Destination, numbers: readonly number[]): Map<TargetPath, string> {
   const alike = numbers.filter((number) => number === to.number || readGeneration(machine, number).digest === to.digest);
-  return new Map(alike.flatMap((number) => [...readTimes(machine, number)]));
+  return new Map(alike.flatMap((number) => readTimes(machine, number).entries().toArray()));
 }
 
 function journalOf({ state, from, to }: Prepared, notes: Notes, scope: Scope): Journal {
@@ -240,6 +240,7 @@ function finish(job: Job): void {
 /** Takes away what was written for a transition that did not happen. */
 function dropStaged({ machine, prepared, notes }: Job): void {
   for (const { number } of notes.backups) removeTree(machine.root, backupDirectory(number));
+  if (backupNumbers(machine).length === 0) removeTree(machine.root, BACKUPS);
   if (prepared.to.closure !== undefined) dropGeneration(machine, notes.to, prepared.to.closure.storePath);
   else if (notes.to === 0) removeTree(machine.root, snippetOf(0));
   dropJournal(machine);

@@ -219,7 +219,6 @@ function sameContent(a: ViewContent, b: ViewContent): boolean {
 }
 
 function notesOn(decision: Decision): string[] {
-  if (decision.action === 'evict') return ["the machine's own is kept as a backup"];
   if (decision.action === 'restore') return ["the machine's own comes back"];
   if (!('save' in decision) || decision.save === undefined) return [];
   return [decision.save === 'displaced' ? "the machine's own is kept as a backup" : 'somebody changed this; the change is kept as a backup'];

@@ -75,7 +75,7 @@ export function readFile(root: Root, path: TargetPath): Uint8Array {
   return attempt('read the file', path, () =>
     withDescriptor(openPath(root, path, forReading | open.noFollow), path, (descriptor) => {
       insistOn(['file'], descriptor, path);
-      return Uint8Array.from(readFileSync(descriptor));
+      return readFileSync(descriptor);
     }),
   );
 }

@@ -11,6 +11,7 @@ import {
   realpathSync,
   rmSync,
   type Stats,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -18,11 +19,18 @@ import { tmpdir } from 'node:os';
 import { decodeName, encodeName } from '../../src/core/bytes';
 import { renderSnippet, type SnippetLine } from '../../src/core/snippet';
 
+/** Who runs the tests, and owns what they make. */
+export const self = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+
 const isMissing = Bun.which('systemd-tmpfiles') === null;
-const isRoot = process.geteuid?.() === 0;
+const isRoot = self.uid === 0;
 const mustRun = process.env['CI'] !== undefined;
 if (isMissing) console.warn('systemd-tmpfiles is not installed: its contract is not tested.');
 else if (!isRoot) console.warn('Not root: what systemd-tmpfiles does about other owners is not tested.');
+
+/** In memory where that is possible: thousands of names are made, for which some disks take their time. */
+const inMemory = statSync('/dev/shm', { throwIfNoEntry: false })?.isDirectory() === true;
+const place = process.env['TMPDIR'] ?? (inMemory ? '/dev/shm' : tmpdir());
 
 /** Tests of what the installed systemd-tmpfiles does. */
 export const contract = describe.skipIf(isMissing && !mustRun);
@@ -31,18 +39,21 @@ export const contract = describe.skipIf(isMissing && !mustRun);
 export const rootTest = test.skipIf(!isRoot && !mustRun);
 
 /** How a run of systemd-tmpfiles ended. `message` is all that it said, with `ROOT` for the root directory. */
-export interface Outcome {
+interface Outcome {
   readonly status: number;
   readonly message: string;
 }
 
-export type Verb = 'create' | 'remove';
+/** Everything was done, and there is nothing to say. */
+export const done: Outcome = { status: 0, message: '' };
+
+type Verb = 'create' | 'remove';
 
 /** What is to be there before systemd-tmpfiles runs, and what is there afterwards; see {@link Scene.tree}. */
 export type Tree = Readonly<Record<string, string>>;
 
 /** A directory that stands for the machine, fresh for each test. */
-export interface Scene {
+interface Scene {
   readonly root: string;
   /** A directory beside the root, for what must not be reached from within. */
   readonly outside: string;
@@ -52,14 +63,21 @@ export interface Scene {
   start(args: readonly string[], options?: StartOptions): Outcome;
   /** Makes what {@link tree} would show. */
   make(tree: Tree): void;
+  makeOutside(tree: Tree): void;
+  chown(path: string, uid: number): void;
   /**
-   * What is below a path, by path: `link TEXT`, `directory MODE UID:GID` or `file MODE UID:GID CONTENT`. A directory
-   * that is 0755 and the test's own is just `directory`, and such a file with mode 0644 `file CONTENT`.
+   * What is below a path, by path: `link 0777 UID:GID TEXT`, `directory MODE UID:GID`, `file MODE UID:GID CONTENT`.
+   *
+   * Mode and owner are left out where they are 0777, 0755 or 0644 and the test's own: `link TEXT`. Nothing is below a
+   * path that is missing.
    */
   tree(path: string): Tree;
+  /** Which object is at a path, and what was done to it last. */
+  inode(path: string): string;
+  inodes(path: string): Tree;
 }
 
-export interface StartOptions {
+interface StartOptions {
   readonly input?: Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -68,7 +86,7 @@ export interface StartOptions {
 export function useScene(): Scene {
   let base = '';
   beforeEach(() => {
-    base = realpathSync(mkdtempSync(`${tmpdir()}/activate-contract-`));
+    base = realpathSync(mkdtempSync(`${place}/activate-contract-`));
     for (const name of ['root', 'outside']) mkdirSync(`${base}/${name}`, 0o755);
   });
   afterEach(() => rmSync(base, { recursive: true, force: true }));
@@ -86,7 +104,11 @@ export function useScene(): Scene {
     },
     start: (args, options) => startTmpfiles(args, options, scene.root),
     make: (tree) => makeTree(scene.root, tree),
+    makeOutside: (tree) => makeTree(scene.outside, tree),
+    chown: (path, uid) => lchownSync(hostBytes(scene.root, path), uid, 0),
     tree: (path) => readTree(scene.root, path),
+    inode: (path) => describeInode(scene.root, path),
+    inodes: (path) => Object.fromEntries(Object.keys(scene.tree(path)).map((each) => [each, scene.inode(each)])),
   };
   return scene;
 }
@@ -111,17 +133,18 @@ function makeTree(root: string, tree: Tree): void {
     if (kind === 'link') symlinkSync(Buffer.from(encodeName(content)), at);
     else if (kind === 'directory') mkdirSync(at, { recursive: true });
     else writeFileSync(at, encodeName(content));
-    if (uid !== self().uid || gid !== self().gid) lchownSync(at, uid, gid);
+    if (uid !== self.uid || gid !== self.gid) lchownSync(at, uid, gid);
     if (kind !== 'link') chmodSync(at, mode);
   }
 }
 
-const DESCRIPTION = /^(link|directory|file)(?: ([0-7]{4}))?(?: (\d+):(\d+))?(?: (.*))?$/su;
+const usualMode = { link: '0777', directory: '0755', file: '0644' } as const;
+const DESCRIPTION = /^(link|directory|file)(?: ([0-7]{4}) (\d+):(\d+))?(?: (.*))?$/su;
 
 function parseDescription(text: string): [kind: string, mode: number, uid: number, gid: number, content: string] {
   const [, kind = '', mode, uid, gid, content = ''] = DESCRIPTION.exec(text) ?? [];
-  const usual = kind === 'directory' ? '0755' : '0644';
-  return [kind, Number.parseInt(mode ?? usual, 8), Number(uid ?? self().uid), Number(gid ?? self().gid), content];
+  const usual = usualMode[kind as keyof typeof usualMode];
+  return [kind, Number.parseInt(mode ?? usual, 8), Number(uid ?? self.uid), Number(gid ?? self.gid), content];
 }
 
 function readTree(root: string, path: string): Record<string, string> {
@@ -136,21 +159,22 @@ function readTree(root: string, path: string): Record<string, string> {
 }
 
 function namesIn(root: string, path: string): string[] {
+  if (lstatSync(hostBytes(root, path), { throwIfNoEntry: false }) === undefined) return [];
   const names = readdirSync(hostBytes(root, path), { encoding: 'buffer' }).map((name) => decodeName(name));
   return names.sort().map((name) => `${path === '/' ? '' : path}/${name}`);
 }
 
 function describeStatus(root: string, path: string, status: Stats): string {
-  const owner = status.uid === self().uid && status.gid === self().gid ? '' : ` ${status.uid}:${status.gid}`;
+  const kind = status.isSymbolicLink() ? 'link' : status.isDirectory() ? 'directory' : 'file';
+  const mode = (status.mode & 0o7777).toString(8).padStart(4, '0');
+  const isUsual = mode === usualMode[kind] && status.uid === self.uid && status.gid === self.gid;
+  const placed = isUsual ? kind : `${kind} ${mode} ${status.uid}:${status.gid}`;
+  if (kind === 'directory') return placed;
   const at = hostBytes(root, path);
-  if (status.isSymbolicLink()) return `link${owner} ${decodeName(readlinkSync(at, { encoding: 'buffer' }))}`;
-  const mode = Number(status.mode) & 0o7777;
-  const isUsual = mode === (status.isDirectory() ? 0o755 : 0o644);
-  const ownership = isUsual && owner === '' ? '' : ` ${mode.toString(8).padStart(4, '0')}${owner || ` ${self().uid}:${self().gid}`}`;
-  if (status.isDirectory()) return `directory${ownership}`;
-  return `file${ownership} ${decodeName(readFileSync(at))}`;
+  return `${placed} ${decodeName(kind === 'link' ? readlinkSync(at, { encoding: 'buffer' }) : readFileSync(at))}`;
 }
 
-function self(): { readonly uid: number; readonly gid: number } {
-  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+function describeInode(root: string, path: string): string {
+  const { ino, ctimeNs, mtimeNs } = lstatSync(hostBytes(root, path), { bigint: true });
+  return `${ino} ${ctimeNs} ${mtimeNs}`;
 }

@@ -1,6 +1,5 @@
-import { decodeName } from '../../core/bytes';
 import type { Outcome } from './errno';
-import { architecture, libc } from './libc';
+import { architecture, decodeRange, libc } from './libc';
 import { type Kind, kindOfType } from './status';
 
 export interface DirectoryItem {
@@ -22,13 +21,13 @@ export function readDirectory(descriptor: number): readonly DirectoryItem[] | Ou
 }
 
 /** Room for about a thousand records, used within one call only. */
-const buffer = new Uint8Array(64 * 1024);
-const view = new DataView(buffer.buffer);
+const buffer = Buffer.alloc(64 * 1024);
+const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
 
 /** Each `struct linux_dirent64` has its length at 16, its type at 18 and a NUL-terminated name from 19 on. */
 function takeItems(items: DirectoryItem[], length: number): void {
   for (let at = 0; at < length; at += view.getUint16(at + 16, true)) {
-    const name = decodeName(buffer.subarray(at + 19, buffer.indexOf(0, at + 19)));
+    const name = decodeRange(buffer, at + 19, buffer.indexOf(0, at + 19));
     if (name !== '.' && name !== '..') items.push({ name, kind: kindOfType(view.getUint8(at + 18)) ?? 'unknown' });
   }
 }

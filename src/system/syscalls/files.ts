@@ -1,7 +1,6 @@
 import { constants } from 'node:os';
-import { decodeName } from '../../core/bytes';
 import { type Outcome, uninterrupted } from './errno';
-import { architecture, libc, terminated } from './libc';
+import { architecture, decodeRange, libc, terminated } from './libc';
 
 /** Flags of open(2), with the numbers of this architecture. Every descriptor is closed on exec. */
 export const open = {
@@ -48,15 +47,15 @@ export function readLinkAt(directory: number, name: string): string | Outcome {
   const { readlinkat, outcome } = libc();
   const length = outcome(readlinkat(directory, terminated(name), linkBytes, linkBytes.length));
   if (length === linkBytes.length) return -constants.errno.ENAMETOOLONG;
-  return length < 0 ? length : decodeName(linkBytes.subarray(0, length));
+  return length < 0 ? length : decodeRange(linkBytes, 0, length);
 }
 
 /** Longer than any link text can be; used within one call only. */
-const linkBytes = new Uint8Array(4097);
+const linkBytes = Buffer.alloc(4097);
 
 export function symlinkAt(linkText: string, directory: number, name: string): Outcome {
   const { symlinkat, outcome } = libc();
-  return outcome(symlinkat(terminated(linkText), directory, terminated(name)));
+  return outcome(symlinkat(terminated(linkText), directory, terminated(name, 'second')));
 }
 
 /** The umask takes bits away from `mode`. @see mkdirat(2) */
@@ -80,7 +79,7 @@ export function renameAt(
   how: keyof typeof renameFlags,
 ): Outcome {
   const { renameat2, outcome } = libc();
-  const [from, to] = [terminated(fromName), terminated(toName)];
+  const [from, to] = [terminated(fromName), terminated(toName, 'second')];
   return outcome(renameat2(architecture.renameat2, fromDirectory, from, toDirectory, to, renameFlags[how]));
 }
 

@@ -115,13 +115,28 @@ function findLibrary(): string {
 }
 
 /**
- * The bytes of a name or link text with the NUL that ends them.
+ * The bytes of a name or link text with the NUL that ends them, good until the next call with the same `slot`.
+ *
+ * A call that takes two names puts the second one into another slot.
  *
  * @throws an error with the code EINVAL where the text holds a NUL, because the kernel would read a shorter name.
  */
-export function terminated(text: string): Uint8Array {
+export function terminated(text: string, slot: 'first' | 'second' = 'first'): Uint8Array {
   if (text.includes('\0')) throw systemCallError('encode', constants.errno.EINVAL, text);
-  return encodeName(`${text}\0`);
+  const bytes = slots[slot];
+  // Three bytes for each UTF-16 unit is the most that UTF-8 takes.
+  if (text.length * 3 >= bytes.length || !text.isWellFormed()) return encodeName(`${text}\0`);
+  bytes[encoder.encodeInto(text, bytes).written] = 0;
+  return bytes;
+}
+
+const encoder = new TextEncoder();
+const slots = { first: new Uint8Array(16 * 1024), second: new Uint8Array(16 * 1024) };
+
+/** The text of bytes that the kernel wrote, as `decodeName` has it, without a view of them for each. */
+export function decodeRange(buffer: Buffer, start: number, end: number): string {
+  const text = buffer.toString('utf8', start, end);
+  return text.includes('\ufffd') ? decodeName(buffer.subarray(start, end)) : text;
 }
 
 /** What the C library says about an errno, e.g. `no space left on device`. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
+import { encodeName } from '../../../src/core/bytes';
 import { describeErrno, effectiveUser, resolvePath, terminated } from '../../../src/system/syscalls/libc';
 import { hostileNames, useTemporaryRoot } from '../temporary-root';
 
@@ -17,13 +18,13 @@ describe('the C library', () => {
   });
 
   test.each(hostileNames)('resolves %j', (name) => {
-    mkdirSync(Buffer.from(terminated(root.on(`/${name}`)).slice(0, -1)));
+    mkdirSync(Buffer.from(encodeName(root.on(`/${name}`))));
     expect(resolvePath(root.on(`/./${name}/../${name}/`))).toBe(root.on(`/${name}`));
     expect(resolvePath(root.on(`/${name}/missing`))).toBe(-constants.errno.ENOENT);
   });
 
   test('is not given names that it would cut', () => {
-    expect(terminated('a\udcff')).toEqual(Uint8Array.of(0x61, 0xff, 0));
+    expect(terminated('a\udcff').slice(0, 3)).toEqual(Uint8Array.of(0x61, 0xff, 0));
     expect(() => terminated('a\0b')).toThrow('EINVAL');
   });
 });

@@ -1,0 +1,176 @@
+import { describe, expect, test } from 'bun:test';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { ActivateError } from '../../src/core/errors';
+import { planSteps } from '../../src/core/plan';
+import { withMachine } from '../../src/engine/machine';
+import { prepareTransition } from '../../src/engine/prepare';
+import { carryOut } from '../../src/engine/transition';
+import { closureAt, contextOn, planOn, switchOn } from '../support/engine';
+import { type Sandbox, withSandbox } from '../support/sandbox';
+import { compareSnapshots, type Seen, takeSnapshot } from '../support/snapshot';
+import { randomTree, type Tree, writeTree } from '../support/trees';
+
+const RUNS = Number(process.env['RUNS'] ?? 40);
+const backup = { onConflict: 'backup', onDrift: 'backup' } as const;
+
+/** Writes a tree closure next to the root and returns where it is. */
+function writeClosure(sandbox: Sandbox, name: string, tree: Tree): string {
+  const closure = `${sandbox.root}-${name}`;
+  mkdirSync(join(closure, 'etc'), { recursive: true });
+  writeTree(join(closure, 'etc'), tree);
+  return closure;
+}
+
+function seeEtc(sandbox: Sandbox): Seen[] {
+  return takeSnapshot(sandbox.on('/etc'));
+}
+
+/** Runs a law over a machine and closures that are random trees. */
+async function hold(closures: number, law: (sandbox: Sandbox, closures: string[]) => Promise<void>): Promise<void> {
+  const trees = fc.tuple(randomTree, fc.array(randomTree, { minLength: closures, maxLength: closures }));
+  await fc.assert(
+    fc.asyncProperty(trees, async ([machine, wanted]) => {
+      await withSandbox(async (sandbox) => {
+        writeTree(sandbox.on('/etc'), machine);
+        const paths = wanted.map((tree, index) => writeClosure(sandbox, String(index), tree));
+        try {
+          await law(sandbox, paths);
+        } finally {
+          for (const path of paths) Bun.spawnSync(['rm', '-rf', path]);
+        }
+      });
+    }),
+    { numRuns: RUNS, endOnFailure: true },
+  );
+}
+
+/** Seeds, and directories that had to be made for them, stay: they are the machine's own from then on. */
+function withoutSeeds(seen: Seen[]): Seen[] {
+  return seen.filter(({ path }) => !/(?:^|\/)passwd(?:\/|$)/u.test(path));
+}
+
+describe('a transition', () => {
+  test('followed by the same again changes nothing', async () => {
+    await hold(1, async (sandbox, [closure = '']) => {
+      await switchOn(sandbox.root, closureAt(closure), backup);
+      const before = seeEtc(sandbox);
+      expect((await planOn(sandbox.root, closureAt(closure))).decisions).toEqual([]);
+      expect((await switchOn(sandbox.root, closureAt(closure))).state).toBe('nothing to do');
+      expect(compareSnapshots(before, seeEtc(sandbox), { times: true })).toEqual([]);
+    });
+  }, 120_000);
+
+  test('there and back restores everything', async () => {
+    await hold(2, async (sandbox, [first = '', second = '']) => {
+      await switchOn(sandbox.root, closureAt(first), backup);
+      const before = seeEtc(sandbox);
+      await switchOn(sandbox.root, closureAt(second), backup);
+      await switchOn(sandbox.root, closureAt(first), backup);
+      expect(compareSnapshots(withoutSeeds(before), withoutSeeds(seeEtc(sandbox)), { times: true })).toEqual([]);
+    });
+  }, 120_000);
+
+  test('to generation 0 gives everything back', async () => {
+    await hold(2, async (sandbox, [first = '', second = '']) => {
+      const before = seeEtc(sandbox);
+      await switchOn(sandbox.root, closureAt(first), backup);
+      await switchOn(sandbox.root, closureAt(second), backup);
+      await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
+      expect(compareSnapshots(withoutSeeds(before), withoutSeeds(seeEtc(sandbox)), { times: true })).toEqual([]);
+    });
+  }, 120_000);
+
+  test('shows the closure, and nothing else of it', async () => {
+    await hold(1, async (sandbox, [closure = '']) => {
+      await switchOn(sandbox.root, closureAt(closure), backup);
+      const shown = seeEtc(sandbox).map((seen) => lookThrough(sandbox, seen));
+      const wanted = withoutSeeds(takeSnapshot(join(closure, 'etc')));
+      const missing = wanted.filter((want) => !shown.some((seen) => seen.path === want.path && isSame(seen, want)));
+      expect(missing.filter(({ kind }) => kind !== 'directory')).toEqual([]);
+    });
+  }, 120_000);
+
+  test('never touches what no generation names', async () => {
+    await hold(2, async (sandbox, [first = '', second = '']) => {
+      const entries = [first, second].flatMap((closure) => takeSnapshot(join(closure, 'etc')));
+      const named = new Set(entries.map(({ path }) => path));
+      const covering = new Set(entries.filter(({ kind }) => kind !== 'directory').map(({ path }) => path));
+      const isOthers = ({ path, kind }: Seen): boolean => kind !== 'directory' && !named.has(path) && !isBelowAny(path, covering);
+      const before = seeEtc(sandbox).filter(isOthers);
+      await switchOn(sandbox.root, closureAt(first), backup);
+      expect(compareSnapshots(before, seeEtc(sandbox).filter(isOthers), { times: true })).toEqual([]);
+      await switchOn(sandbox.root, closureAt(second), backup);
+      expect(compareSnapshots(before, seeEtc(sandbox).filter(isOthers), { times: true })).toEqual([]);
+    });
+  }, 120_000);
+
+  test('that fails at any step is undone', async () => {
+    let points = 0;
+    await hold(2, async (sandbox, [first = '', second = '']) => {
+      await switchOn(sandbox.root, closureAt(first), backup);
+      const before = seeEtc(sandbox);
+      const records = takeSnapshot(sandbox.on('/var/lib/activate'));
+      const steps = await countSteps(sandbox, second);
+      for (const at of stepsToTry(steps)) {
+        points += 1;
+        expect(await failAt(sandbox, second, at)).toBe('FAILED');
+        expect(compareSnapshots(before, seeEtc(sandbox), { times: true })).toEqual([]);
+        const left = compareSnapshots(records, takeSnapshot(sandbox.on('/var/lib/activate')), { times: false });
+        expect(left.filter((line) => !line.startsWith('/generations/1/times.json'))).toEqual([]);
+      }
+    });
+    console.log(`${points} steps failed, and everything was undone each time`);
+  }, 240_000);
+});
+
+/** What a process that opens the path sees: links through the pointer are looked through. */
+function lookThrough(sandbox: Sandbox, seen: Seen): Seen {
+  if (seen.linkText?.startsWith('/run/filesystem-overlay/') !== true) return seen;
+  const [shown] = takeSnapshot(sandbox.on(`/var/lib/activate/generations/1/tree/etc`)).filter(({ path }) => path === seen.path);
+  return shown ?? seen;
+}
+
+function isSame(a: Seen, b: Seen): boolean {
+  return a.kind === b.kind && a.mode === b.mode && a.uid === b.uid && a.sha256 === b.sha256 && a.linkText === b.linkText;
+}
+
+/** Whether a file or link takes the place of one of the directories above a path. */
+function isBelowAny(path: string, covering: ReadonlySet<string>): boolean {
+  return path.split('/').some((_, index, names) => covering.has(names.slice(0, index).join('/')));
+}
+
+/** All of a few steps, a sample of many. */
+function stepsToTry(steps: number): number[] {
+  const all = Array.from({ length: steps }, (_, index) => index);
+  return all.filter((index) => steps <= 6 || index % Math.ceil(steps / 6) === 0 || index === steps - 1);
+}
+
+async function countSteps(sandbox: Sandbox, closure: string): Promise<number> {
+  const prepared = await planOn(sandbox.root, closureAt(closure), backup);
+  const terms = { firstBackup: 1, timeOf: () => undefined, earlierTimeOf: () => undefined, ownerOf: () => 0, self: 0, token: 'x' };
+  const pointer = { from: prepared.state.pointer, to: prepared.to.overlay };
+  const { create, swap, remove } = planSteps(prepared.decisions, { ...terms, pointer });
+  return create.length + swap.length + remove.length;
+}
+
+/** Switches with a machine that breaks at one step, and returns the code of the error. */
+async function failAt(sandbox: Sandbox, closure: string, at: number): Promise<string> {
+  const context = contextOn(sandbox.root);
+  let count = 0;
+  try {
+    await withMachine(context, async (machine) => {
+      const prepared = prepareTransition(context, machine, closureAt(closure), backup);
+      await carryOut(context, machine, prepared, 'live and default', (perform) => async (step) => {
+        count += 1;
+        if (count === at + 1) throw new Error('the disk is on fire');
+        await perform(step);
+      });
+    });
+  } catch (error) {
+    if (error instanceof ActivateError) return error.code;
+    throw error;
+  }
+  return 'done';
+}

@@ -1,0 +1,47 @@
+import type { Context, Log } from '../../src/context';
+import type { Switched } from '../../src/core/outcome';
+import { withMachine } from '../../src/engine/machine';
+import type { Attitudes, Prepared, Target } from '../../src/engine/prepare';
+import { prepareTransition } from '../../src/engine/prepare';
+import { switchTo } from '../../src/engine/switching';
+import type { Scope } from '../../src/engine/transition';
+
+const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+let now = Date.parse('2026-01-02T03:04:05Z');
+
+/** What a command is given when it works on a sandbox; each question for the time is a second later. */
+export function contextOn(root: string, overrides: Partial<Context> = {}): Context {
+  return {
+    root,
+    workingDirectory: '/',
+    uid: process.geteuid?.() ?? 0,
+    version: 'test',
+    json: false,
+    now: () => (now += 1000),
+    elapsed: () => performance.now(),
+    log: silent,
+    signal: new AbortController().signal,
+    write: () => undefined,
+    warn: () => undefined,
+    terminal: { isTerminal: false, columns: 80, colour: 'never' },
+    ...overrides,
+  };
+}
+
+export function closureAt(argument: string): Target {
+  return { kind: 'closure', argument };
+}
+
+/** Switches and insists that it is not refused. */
+export async function switchOn(root: string, target: Target, attitudes: Attitudes = {}, scope: Scope = 'live and default'): Promise<Switched> {
+  const outcome = await switchTo(contextOn(root), target, scope, attitudes);
+  if (outcome.state === 'refused') throw new Error(`refused: ${JSON.stringify(outcome.conflicts)}`);
+  return outcome;
+}
+
+/** What a switch would do. */
+export function planOn(root: string, target: Target, attitudes: Attitudes = {}): Promise<Prepared> {
+  const context = contextOn(root);
+  return withMachine(context, (machine) => prepareTransition(context, machine, target, attitudes));
+}
