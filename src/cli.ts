@@ -46,7 +46,10 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
   }
 }
 
-function declareCommands(program: Command, run: (command: (context: Context) => Promise<number>) => Promise<void>): void {
+function declareCommands(
+  program: Command,
+  run: (command: (context: Context) => Promise<number>) => Promise<void>,
+): void {
   declareGenerate(program, run);
   declareDiff(program, run);
   declareSwitch(program, run);
@@ -65,8 +68,15 @@ function newProgram(host: Host): Command {
     .exitOverride()
     .showSuggestionAfterError()
     .configureHelp({ helpWidth: Math.min(host.columns, 100) })
-    .configureOutput({ writeOut: host.write, writeErr: host.warn, outputError: (text, write) => write(text.replace(/^error: /u, 'activate: ')) })
-    .addHelpText('after', '\nExit status: 0 done, 1 differences, 2 usage, 3 refused, 4 failed and undone, 5 `activate resume` needed,\n65 broken input, 70 a bug, 74 I/O, 75 locked, 77 no permission.');
+    .configureOutput({
+      writeOut: host.write,
+      writeErr: host.warn,
+      outputError: (text, write) => write(text.replace(/^error: /u, 'activate: ')),
+    })
+    .addHelpText(
+      'after',
+      '\nExit status: 0 done, 1 differences, 2 usage, 3 refused, 4 failed and undone, 5 `activate resume` needed,\n65 broken input, 70 a bug, 74 I/O, 75 locked, 77 no permission.',
+    );
   return addGlobalOptions(program);
 }
 
@@ -76,12 +86,21 @@ function addGlobalOptions(command: Command): Command {
     .option('--root <directory>', 'the tree to work on, instead of /')
     .option('--json', 'print one JSON document')
     .addOption(
-      new Option('--log-level <level>', 'the least important message to print').choices(['debug', 'info', 'warn', 'error', 'silent']),
+      new Option('--log-level <level>', 'the least important message to print').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+        'silent',
+      ]),
     );
 }
 
 function globalOptions(program: Command): GlobalOptions {
-  const given: Partial<GlobalOptions> = Object.assign({}, ...[program, ...program.commands].map((command) => command.opts()));
+  const given: Partial<GlobalOptions> = Object.assign(
+    {},
+    ...[program, ...program.commands].map((command) => command.opts()),
+  );
   const { root = '/', json = false, logLevel = 'info' } = given;
   return { root, json, logLevel };
 }

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Context } from './context';
-import type { OnConflict, OnDrift } from './core/decide';
+import type { OnConflict, OnDrift } from './core/decision';
 import { parseGenerationNumber } from './core/generation';
 import type { ClosureFormat } from './core/manifest';
 
@@ -18,23 +18,37 @@ export interface AttitudeFlags {
 
 export function addClosureOptions(command: Command): Command {
   return command
-    .addOption(new Option('--format <format>', 'what the closure is, where it is not seen').choices(['nixos', 'guix', 'tree']))
+    .addOption(
+      new Option('--format <format>', 'what the closure is, where it is not seen').choices(['nixos', 'guix', 'tree']),
+    )
     .option('--policy <file>', "the policy, instead of the closure's own activation.toml");
 }
 
 export function addAttitudeOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--on-conflict <action>', "where something of the machine's is in the way (default: refuse)").choices(['refuse', 'backup', 'keep']),
+      new Option('--on-conflict <action>', "where something of the machine's is in the way (default: refuse)").choices([
+        'refuse',
+        'backup',
+        'keep',
+      ]),
     )
-    .addOption(new Option('--on-drift <action>', 'where somebody changed what is ours (default: backup)').choices(['backup', 'refuse', 'keep']));
+    .addOption(
+      new Option('--on-drift <action>', 'where somebody changed what is ours (default: backup)').choices([
+        'backup',
+        'refuse',
+        'keep',
+      ]),
+    );
 }
 
 /** Where a transition leads, from an argument that is a generation's number or a closure. */
 export function targetOf(
   argument: string,
   flags: ClosureFlags,
-): { readonly kind: 'generation'; readonly number: number } | ({ readonly kind: 'closure'; readonly argument: string } & ClosureFlags) {
+):
+  | { readonly kind: 'generation'; readonly number: number }
+  | ({ readonly kind: 'closure'; readonly argument: string } & ClosureFlags) {
   const number = parseGenerationNumber(argument);
   return number === undefined ? { kind: 'closure', argument, ...flags } : { kind: 'generation', number };
 }

@@ -4,10 +4,22 @@ import { paintFor } from '../core/paint';
 import { type PreviewForm, renderPreview, renderRemarks } from '../core/preview';
 import type { Target } from '../engine/prepare';
 import { previewTransition } from '../engine/preview';
-import { addAttitudeOptions, addClosureOptions, type AttitudeFlags, type ClosureFlags, type Run, targetOf } from '../options';
+import {
+  addAttitudeOptions,
+  addClosureOptions,
+  type AttitudeFlags,
+  type ClosureFlags,
+  type Run,
+  targetOf,
+} from '../options';
 
 type Flags = ClosureFlags &
-  AttitudeFlags & { readonly stat?: true; readonly nameStatus?: true; readonly exitCode?: true; readonly showSecrets?: true };
+  AttitudeFlags & {
+    readonly stat?: true;
+    readonly nameStatus?: true;
+    readonly exitCode?: true;
+    readonly showSecrets?: true;
+  };
 
 /** Declares `diff`: the plan of a switch, printed and not carried out. */
 export function declareDiff(program: Command, run: Run): void {
@@ -29,7 +41,9 @@ async function diff(context: Context, argument: string | undefined, flags: Flags
   const secrets = flags.showSecrets === undefined ? 'withheld' : 'shown';
   const preview = await previewTransition(context, target, flags, { secrets });
   const { terminal, json } = context;
-  context.write(renderPreview(preview, formOf(flags, json), { paint: paintFor(terminal.colour), columns: terminal.columns }));
+  context.write(
+    renderPreview(preview, formOf(flags, json), { paint: paintFor(terminal.colour), columns: terminal.columns }),
+  );
   if (!json) context.warn(renderRemarks(preview));
   const differs = preview.changes.length > 0 || preview.touched > 0 || preview.conflicts.length > 0;
   return flags.exitCode !== undefined && differs ? 1 : 0;

@@ -23,7 +23,9 @@ export function declareGc(program: Command, run: Run): void {
 
 async function gc(context: Context, { keep, olderThan }: Flags): Promise<number> {
   if (keep === undefined && olderThan === undefined) {
-    throw new ActivateError('USAGE', 'gc wants to know what may go', { hint: 'Say --keep NUMBER, --older-than AGE, or both.' });
+    throw new ActivateError('USAGE', 'gc wants to know what may go', {
+      hint: 'Say --keep NUMBER, --older-than AGE, or both.',
+    });
   }
   const gone = await collectGarbage(context, { keep, olderThanMs: olderThan });
   const numbers = gone.map(({ number }) => number);

@@ -15,7 +15,10 @@ export function declareGenerate(program: Command, run: Run): void {
     .argument('<closure>', 'a built system')
     .requiredOption('--output <directory>', 'an empty directory, or one to make');
   addClosureOptions(command)
-    .option('--location <directory>', 'where the bundle will lie on the machine that shows it (default: the output directory)')
+    .option(
+      '--location <directory>',
+      'where the bundle will lie on the machine that shows it (default: the output directory)',
+    )
     .addHelpText('after', '\nExample:\n  activate generate ./result --output bundle')
     .action((closure: string, flags: Flags) => run((context) => writeBundle(context, closure, flags)));
 }

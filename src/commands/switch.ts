@@ -8,7 +8,15 @@ import type { Target } from '../engine/prepare';
 import { previewTransition } from '../engine/preview';
 import { switchTo } from '../engine/switching';
 import type { Scope } from '../engine/transition';
-import { addAttitudeOptions, addClosureOptions, type AttitudeFlags, type ClosureFlags, parseNumber, type Run, targetOf } from '../options';
+import {
+  addAttitudeOptions,
+  addClosureOptions,
+  type AttitudeFlags,
+  type ClosureFlags,
+  parseNumber,
+  type Run,
+  targetOf,
+} from '../options';
 
 type Flags = ClosureFlags & AttitudeFlags & { readonly dryRun?: true };
 
@@ -43,11 +51,16 @@ const verbs: readonly Verb[] = [
 /** Declares `switch`, `test` and `boot`, which differ in when the closure is shown. */
 export function declareSwitch(program: Command, run: Run): void {
   for (const { name, scope, summary, example } of verbs) {
-    const command = program.command(name).summary(summary).argument('<closure|generation>', 'a built system, or a number');
+    const command = program
+      .command(name)
+      .summary(summary)
+      .argument('<closure|generation>', 'a built system, or a number');
     addAttitudeOptions(addClosureOptions(command))
       .option('--dry-run', 'print what would change, and change nothing')
       .addHelpText('after', `\nExample:\n  ${example}`)
-      .action((argument: string, flags: Flags) => run((context) => move(context, targetOf(argument, flags), flags, scope)));
+      .action((argument: string, flags: Flags) =>
+        run((context) => move(context, targetOf(argument, flags), flags, scope)),
+      );
   }
 }
 
@@ -82,7 +95,12 @@ async function move(context: Context, target: Target, flags: Flags, scope: Scope
 async function preview(context: Context, target: Target, flags: Flags): Promise<number> {
   const { terminal } = context;
   const plan = await previewTransition(context, target, flags, { secrets: 'withheld' });
-  context.write(renderPreview(plan, context.json ? 'json' : 'patch', { paint: paintFor(terminal.colour), columns: terminal.columns }));
+  context.write(
+    renderPreview(plan, context.json ? 'json' : 'patch', {
+      paint: paintFor(terminal.colour),
+      columns: terminal.columns,
+    }),
+  );
   if (!context.json) context.warn(renderRemarks(plan));
   return plan.conflicts.length > 0 ? exitStatuses.CONFLICT : 0;
 }

@@ -1,52 +1,9 @@
-import type { Entry, Ownership } from './entry';
-import { type Actual, type Found, foundAt, foundOf, type Obstacle, sameFound, sameOwnership } from './found';
-import type { Ledger } from './ledger';
+import type { Attitude, Conflict, Decision, Side } from './decision';
+import type { Entry } from './entry';
+import { type Actual, type Found, foundAt, foundOf, sameFound, sameOwnership } from './found';
+import { giveUp } from './give-up';
 import { comparePaths, isBelow, parentOf, type TargetPath } from './path';
 import { settle } from './settle';
-
-export type OnConflict = 'refuse' | 'backup' | 'keep';
-export type OnDrift = 'backup' | 'refuse' | 'keep';
-
-/** What to do about the machine's own at a path; `explicit` where somebody said so for this path or this command. */
-export interface Attitude {
-  readonly onConflict: OnConflict;
-  readonly onDrift: OnDrift;
-  readonly explicit: boolean;
-}
-
-/** What happens at one path. */
-export type Decision = { readonly path: TargetPath; readonly previous?: Entry; readonly next?: Entry } & (
-  | { readonly action: 'create'; readonly next: Entry }
-  /** The link stays; what it shows changes with the pointer. */
-  | { readonly action: 'show'; readonly previous: Entry; readonly next: Entry }
-  | { readonly action: 'replace'; readonly found: Found; readonly next: Entry; readonly save?: SaveReason }
-  | { readonly action: 'remove'; readonly found: Found; readonly save?: SaveReason }
-  | { readonly action: 'restore'; readonly found?: Found; readonly backup: number; readonly save?: SaveReason }
-  /** A directory of the machine's that we had replaced is made again. */
-  | { readonly action: 'reopen'; readonly found: Found; readonly after: Ownership }
-  /** Something of the machine's, in a directory that goes, is kept as a backup. */
-  | { readonly action: 'evict'; readonly save: SaveReason }
-  | { readonly action: 'own'; readonly before: Ownership; readonly after: Ownership }
-  | { readonly action: 'keep'; readonly found?: Found; readonly why: 'unmanaged' | 'drifted' }
-  /** Given up, and left to the machine as somebody changed it. */
-  | { readonly action: 'release' }
-  /** A directory that was there already serves; `after` where the policy insists on another mode or owner. */
-  | { readonly action: 'adopt'; readonly before: Ownership; readonly after?: Ownership; readonly next: Entry }
-);
-
-/** Why what was at a path is kept: it was the machine's before us, or somebody edited ours. */
-export type SaveReason = 'displaced' | 'drifted';
-
-export type Conflict = { readonly path: TargetPath } & (
-  | { readonly reason: 'unmanaged' | 'drifted'; readonly found?: Found }
-  | { readonly reason: 'blocked'; readonly obstacle: Obstacle }
-);
-
-/** One side of a transition: what a generation wants, and what it knows of the machine while it is live. */
-export interface Side {
-  readonly entries: readonly Entry[];
-  readonly ledger: Ledger;
-}
 
 export interface Question {
   readonly from: Side;
@@ -72,7 +29,13 @@ export function* joinEntries(
     const previous = from[left];
     const next = to[right];
     const order =
-      previous === undefined ? 1 : next === undefined ? -1 : previous.path === next.path ? 0 : comparePaths(previous.path, next.path);
+      previous === undefined
+        ? 1
+        : next === undefined
+          ? -1
+          : previous.path === next.path
+            ? 0
+            : comparePaths(previous.path, next.path);
     if (order <= 0) left += 1;
     if (order >= 0) right += 1;
     if (previous !== undefined && next !== undefined && order === 0) yield { path: next.path, previous, next };
@@ -123,7 +86,8 @@ function evictStrangers({ actual, attitude }: Question, decision: Decision): Ans
   if (strangers.length === 0) return { decisions: [decision], conflicts: [] };
   const policies = strangers.map((path) => ({ path, policy: attitude(path).onConflict }));
   const refused = policies.filter(({ policy }) => policy === 'refuse');
-  if (refused.length > 0) return { decisions: [], conflicts: refused.map(({ path }) => ({ path, reason: 'unmanaged' })) };
+  if (refused.length > 0)
+    return { decisions: [], conflicts: refused.map(({ path }) => ({ path, reason: 'unmanaged' })) };
   if (policies.some(({ policy }) => policy === 'keep')) {
     const { path, previous, next } = decision;
     if (previous === undefined || next === undefined || gone === undefined) return { decisions: [], conflicts: [] };
@@ -131,7 +95,10 @@ function evictStrangers({ actual, attitude }: Question, decision: Decision): Ans
   }
   // Where an original takes the place of our directory, what people put into that has no place to come back to.
   const save = decision.action === 'restore' ? 'drifted' : 'displaced';
-  return { decisions: [decision, ...strangers.map((path) => ({ path, action: 'evict', save }) as const)], conflicts: [] };
+  return {
+    decisions: [decision, ...strangers.map((path) => ({ path, action: 'evict', save }) as const)],
+    conflicts: [],
+  };
 }
 
 function byPath(a: { readonly path: string }, b: { readonly path: string }): number {
@@ -152,14 +119,18 @@ function decidePath(
   const backup = from.ledger.displaced.get(path);
   // A directory that was there before us is something, and a seed is made only where nothing is.
   const isSpared = next?.place === 'seed' && found?.kind === 'directory' && from.ledger.adopted.has(path);
-  if (next === undefined || isSpared) return previous === undefined ? undefined : giveUp({ path, previous, found, backup, from, actual, attitude, hasRoom });
+  if (next === undefined || isSpared)
+    return previous === undefined
+      ? undefined
+      : giveUp({ path, previous, found, backup, from, actual, attitude, hasRoom });
   if (next.place === 'directory') return decideDirectory({ path, previous, next, found, from, attitude });
   if (found === undefined) {
     if (previous === undefined || next.place === 'seed') return { path, action: 'create', next };
     return decideDrift({ path, previous, next, attitude: attitude(path), again: kept !== undefined });
   }
   if (next.place === 'seed' && previous === undefined) return undefined;
-  if (previous === undefined) return decideUnmanaged({ path, next, found, attitude: attitude(path), again: kept !== undefined });
+  if (previous === undefined)
+    return decideUnmanaged({ path, next, found, attitude: attitude(path), again: kept !== undefined });
   if (isAsPlaced(found, previous)) {
     if (!sameFound(found, foundOf(next))) return { path, action: 'replace', previous, next, found };
     return sameEntry(previous, next) ? undefined : { path, action: 'show', previous, next };
@@ -178,8 +149,10 @@ export function sameEntry(a: Entry, b: Entry): boolean {
   if (a.place !== b.place || a.kind !== b.kind) return false;
   if (a.kind === 'symlink') return b.kind === 'symlink' && a.linkText === b.linkText;
   if (a.kind === 'whole-directory') return b.kind === 'whole-directory' && a.digest === b.digest && a.digest !== '';
-  if (a.kind === 'directory') return b.kind === 'directory' && sameOwnership(a, b) && a.named === (b as typeof a).named;
-  return b.kind === 'file' && sameOwnership(a, b) && a.sizeBytes === b.sizeBytes && a.digest === b.digest && a.digest !== '';
+  if (a.kind === 'directory') return b.kind === 'directory' && sameOwnership(a, b) && a.named === b.named;
+  return (
+    b.kind === 'file' && sameOwnership(a, b) && a.sizeBytes === b.sizeBytes && a.digest === b.digest && a.digest !== ''
+  );
 }
 
 interface Managed {
@@ -258,67 +231,29 @@ function decideDirectory({ path, previous, next, found, from, attitude }: Direct
   return { path, action: 'own', before: found, after: next, next, previous };
 }
 
-function decideNonDirectory(path: TargetPath, next: Entry, found: Found, attitude: Attitude, again: boolean): Decision | Conflict {
+function decideNonDirectory(
+  path: TargetPath,
+  next: Entry,
+  found: Found,
+  attitude: Attitude,
+  again: boolean,
+): Decision | Conflict {
   const policy = again && !attitude.explicit ? 'keep' : attitude.onConflict;
   if (policy === 'refuse') return { path, reason: 'unmanaged', found };
   if (policy === 'keep') return { path, action: 'keep', why: 'unmanaged', next, found };
   return { path, action: 'replace', next, found, save: 'displaced' };
 }
 
-interface GivenUp {
-  readonly path: TargetPath;
-  readonly previous: Entry;
-  readonly found: Found | undefined;
-  readonly backup: number | undefined;
-  readonly from: Side;
-  readonly actual: Actual;
-  readonly attitude: (path: TargetPath) => Attitude;
-  /** Whether the directories above a path will be directories. */
-  readonly hasRoom: (path: TargetPath) => boolean;
-}
-
-function giveUp({ path, previous, found, backup, from, actual, attitude, hasRoom }: GivenUp): Decision | Conflict | undefined {
-  if (previous.place === 'directory' && found?.kind === 'directory') {
-    return giveUpDirectory({ path, previous, found, backup, from, actual, attitude, hasRoom });
-  }
-  const drifted = found !== undefined && !sameFound(found, foundOf(previous));
-  if (drifted) {
-    const { onDrift, explicit } = attitude(path);
-    const policy = from.ledger.kept.has(path) && !explicit ? 'keep' : onDrift;
-    if (policy === 'refuse') return { path, reason: 'drifted', found };
-    if (policy === 'keep') return { path, action: 'release', previous };
-  }
-  const save = drifted ? ({ save: 'drifted' } as const) : {};
-  if (backup !== undefined && hasRoom(path)) {
-    return { path, action: 'restore', previous, backup, ...save, ...(found === undefined ? {} : { found }) };
-  }
-  const room = from.ledger.adopted.get(path) ?? (hasDisplacedBelow(from.ledger, path) ? PLAIN_DIRECTORY : undefined);
-  if (room !== undefined && found !== undefined && !drifted) return { path, action: 'reopen', previous, found, after: room };
-  return found === undefined ? undefined : { path, action: 'remove', previous, found, ...save };
-}
-
-const PLAIN_DIRECTORY: Ownership = { mode: 0o755, uid: 0, gid: 0 };
-
-function hasDisplacedBelow(ledger: Ledger, path: TargetPath): boolean {
-  return ledger.displaced.keys().some((displaced) => isBelow(displaced, path));
-}
-
-function giveUpDirectory(given: GivenUp): Decision | undefined {
-  const { path, previous, found, backup, from, actual, hasRoom } = given;
-  if (found?.kind !== 'directory') return undefined;
-  if (backup !== undefined && hasRoom(path)) return { path, action: 'restore', previous, found, backup };
-  const original = from.ledger.adopted.get(path);
-  if (original !== undefined) {
-    return sameOwnership(original, found) ? undefined : { path, action: 'own', before: found, after: original, previous };
-  }
-  const isInUse = (actual.strangers.get(path)?.length ?? 0) > 0 || actual.obstacles.has(path);
-  return isInUse ? undefined : { path, action: 'remove', previous, found };
-}
-
 /** What a decision cannot do, because the machine will not let anybody do it. */
 function obstaclesTo({ actual }: Question, decision: Decision): Conflict[] {
   const { path, action } = decision;
-  if (action === 'show' || action === 'keep' || action === 'release' || (action === 'adopt' && decision.after === undefined)) return [];
+  if (
+    action === 'show' ||
+    action === 'keep' ||
+    action === 'release' ||
+    (action === 'adopt' && decision.after === undefined)
+  )
+    return [];
   const own = actual.obstacles.get(path);
   const above = actual.directories.get(parentOf(path))?.obstacle;
   const obstacle = own ?? (action === 'own' ? undefined : above);

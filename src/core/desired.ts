@@ -1,5 +1,6 @@
 import type { Entry, Ownership } from './entry';
 import { ActivateError } from './errors';
+import { sameOwnership } from './found';
 import { type Item, type Listing, readSidecars } from './listing';
 import type { ClosureFormat } from './manifest';
 import { ancestorsOf, nameOf, parentOf, type TargetPath } from './path';
@@ -97,7 +98,7 @@ function storeEntry(job: Job, item: ItemOf<'symlink'>, rule: Rule | undefined): 
   if (wantsCopy) {
     const ownership = ruled(job, rule, sidecarOwnership(job, path, sidecar));
     const place = rule?.place === 'seed' ? 'seed' : 'copy';
-    return { path, place, kind: 'file', ...ownership, sizeBytes: 0, digest: '', source: linkText };
+    return { path, place, kind: 'file', ...ownership, sizeBytes: 0, digest: '', source: linkText, restyled: true };
   }
   const isDirect = rule?.place === undefined ? mode === 'direct-symlink' : rule.place === 'direct';
   return { path, place: isDirect ? 'direct' : 'link', kind: 'symlink', linkText };
@@ -112,10 +113,16 @@ function hasOwnership(rule: Rule): boolean {
 }
 
 /** A store file is 0444 and root's; the sidecars say what the copy is. */
-function sidecarOwnership(job: Job, path: TargetPath, sidecar: { mode?: string; uid?: string; gid?: string } = {}): Ownership {
+function sidecarOwnership(
+  job: Job,
+  path: TargetPath,
+  sidecar: { mode?: string; uid?: string; gid?: string } = {},
+): Ownership {
   const { mode = '0444', uid = '+0', gid = '+0' } = sidecar;
   if (mode !== 'direct-symlink' && !/^[0-7]{3,4}$/u.test(mode)) {
-    throw new ActivateError('CLOSURE', `the mode is neither octal nor direct-symlink: ${JSON.stringify(mode)}`, { path: `${path}.mode` });
+    throw new ActivateError('CLOSURE', `the mode is neither octal nor direct-symlink: ${JSON.stringify(mode)}`, {
+      path: `${path}.mode`,
+    });
   }
   const { users, groups } = job.wish;
   return {
@@ -150,8 +157,9 @@ function treeFileEntry(job: Job, item: ItemOf<'file'>, rule: Rule | undefined, i
       hint: 'Use link, copy or seed.',
     });
   }
-  if (rule !== undefined && wantsFile(rule)) return { path, place: rule.place === 'seed' ? 'seed' : 'copy', ...file };
-  return { path, place: isForeign && rule?.place !== 'link' ? 'copy' : 'link', ...file };
+  const copied = { ...file, restyled: !sameOwnership(file, item) };
+  if (rule !== undefined && wantsFile(rule)) return { path, place: rule.place === 'seed' ? 'seed' : 'copy', ...copied };
+  return isForeign ? { path, place: 'copy', ...copied } : { path, place: 'link', ...file };
 }
 
 /** The mode and owner that a rule asks for, and the closure's where it asks for none. */
@@ -167,10 +175,14 @@ function ruled(job: Job, rule: Rule | undefined, { mode, uid, gid }: Ownership):
 function ruledId(rule: Rule, owner: Owner, names: ReadonlyMap<string, number>): number {
   const id = resolveOwner(owner, names);
   if (id !== undefined) return id;
-  throw new ActivateError('POLICY', `there is no user or group ${JSON.stringify('name' in owner ? owner.name : owner.id)}`, {
-    path: rule.origin,
-    hint: 'Create it first, or write its number.',
-  });
+  throw new ActivateError(
+    'POLICY',
+    `there is no user or group ${JSON.stringify('name' in owner ? owner.name : owner.id)}`,
+    {
+      path: rule.origin,
+      hint: 'Create it first, or write its number.',
+    },
+  );
 }
 
 /**

@@ -59,9 +59,12 @@ export type DirectoryEntry = {
   readonly named: boolean;
 } & DirectoryObject;
 
-/** Where the closure keeps the bytes of a file that is copied, when that is elsewhere: a store path. */
+/** What a copy is made from. */
 export interface Sourced {
+  /** Where the closure keeps the bytes, when that is elsewhere: a store path. */
   readonly source?: string;
+  /** Whether the source has another mode or owner than the copy gets. */
+  readonly restyled: boolean;
 }
 
 /** What one path must be, with its placement. `place` and `kind` decide which fields exist. */

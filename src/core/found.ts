@@ -69,7 +69,11 @@ export function sameFound(a: Found, b: Found): boolean {
       return b.kind === 'symlink' && a.linkText === b.linkText;
     case 'file':
       return (
-        b.kind === 'file' && sameOwnership(a, b) && a.sizeBytes === b.sizeBytes && a.digest !== undefined && a.digest === b.digest
+        b.kind === 'file' &&
+        sameOwnership(a, b) &&
+        a.sizeBytes === b.sizeBytes &&
+        a.digest !== undefined &&
+        a.digest === b.digest
       );
     case 'directory':
       return b.kind === 'directory' && sameOwnership(a, b);

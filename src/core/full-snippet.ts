@@ -2,7 +2,7 @@ import { foreignDirectories } from './desired';
 import { type Entry, POINTER } from './entry';
 import { ancestorsOf, type TargetPath } from './path';
 import type { Gone, MadeAt } from './step';
-import { renderSnippet, type SnippetLine } from './snippet';
+import { renderSnippet, type SnippetLine, whyNotRepresentable } from './snippet';
 
 /**
  * The snippet that makes a generation from nothing: the pointer first, then each entry, parents before children.
@@ -51,13 +51,26 @@ function lineOf(entry: Entry, overlay: string): SnippetLine {
   if (entry.place === 'link') return { type: 'link', path, linkText: POINTER + path };
   if (entry.kind === 'symlink') return { type: 'link', path, linkText: entry.linkText };
   if (entry.kind === 'directory') return directoryLine(path, entry);
+  const source = entry.source ?? overlay + path;
+  // A line with a mode would set that again at every boot, whatever the machine made of its file since.
+  if (!entry.restyled) return { type: 'copy-tree', path, source };
   const { mode, uid, gid } = entry;
-  return { type: 'copy', path, mode, uid, gid, source: entry.source ?? overlay + path };
+  return { type: 'copy', path, mode, uid, gid, source };
+}
+
+/** Why systemd-tmpfiles could not make an entry; `undefined` where it can. */
+export function whyNotPlaceable(entry: Entry, overlay: string): string | undefined {
+  return whyNotRepresentable(lineOf(entry, overlay));
 }
 
 function directoryLine(
   path: TargetPath,
-  { mode, uid, gid, named }: { readonly mode: number; readonly uid: number; readonly gid: number; readonly named?: boolean },
+  {
+    mode,
+    uid,
+    gid,
+    named,
+  }: { readonly mode: number; readonly uid: number; readonly gid: number; readonly named?: boolean },
 ): SnippetLine {
   return { type: named === true ? 'named-directory' : 'directory', path, mode, uid, gid };
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { OnConflict, OnDrift } from './decide';
+import type { OnConflict, OnDrift } from './decision';
 import { STATE } from './entry';
 import { ActivateError } from './errors';
 import { checkSchema, type ClosureFormat } from './manifest';

@@ -55,7 +55,12 @@ function shortTime(iso: string): string {
 
 function renderTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => displayWidth(row[column] ?? ''))));
-  const lines = rows.map((row) => row.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - displayWidth(cell))).join('  ').trimEnd());
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - displayWidth(cell)))
+      .join('  ')
+      .trimEnd(),
+  );
   return lines.map((line) => `${line}\n`).join('');
 }
 
@@ -63,7 +68,8 @@ const MOST_PATHS = 10;
 
 /** The status on one screen, or as JSON. */
 export function renderStatus(status: Status, form: 'text' | 'json'): string {
-  if (form === 'json') return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
+  if (form === 'json')
+    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
   const lines = [
     `live     ${describe(status, status.live)}`,
     `default  ${status.default === status.live ? 'the same' : describe(status, status.default)}`,
@@ -85,7 +91,9 @@ function describe({ generations }: Status, number: number): string {
 function interruption({ interrupted }: Status): string[] {
   if (interrupted === undefined) return [];
   if (interrupted === 'unreadable') return ['A transition is under way, or was interrupted: root can tell.'];
-  return [`The transition from generation ${interrupted.from} to ${interrupted.to} is under way or was interrupted: \`activate resume\`.`];
+  return [
+    `The transition from generation ${interrupted.from} to ${interrupted.to} is under way or was interrupted: \`activate resume\`.`,
+  ];
 }
 
 function pointerLines({ pointer, live }: Status): string[] {
@@ -95,9 +103,14 @@ function pointerLines({ pointer, live }: Status): string[] {
 
 function countLines({ managed, drifted, kept, displaced, unread, live }: Status): string[] {
   if (live === 0) return [];
-  const lines = [`paths    ${managed} managed, ${drifted.length} drifted, ${kept.length} kept as the machine's, ${displaced} originals to come back`];
+  const lines = [
+    `paths    ${managed} managed, ${drifted.length} drifted, ${kept.length} kept as the machine's, ${displaced} originals to come back`,
+  ];
   lines.push(...listPaths('drifted', drifted), ...listPaths('kept', kept), ...listPaths('not read', unread));
-  if (drifted.length > 0) lines.push(`\`activate diff ${live}\` shows what putting it right would change; \`activate switch ${live}\` does it.`);
+  if (drifted.length > 0)
+    lines.push(
+      `\`activate diff ${live}\` shows what putting it right would change; \`activate switch ${live}\` does it.`,
+    );
   return lines;
 }
 

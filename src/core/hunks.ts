@@ -32,6 +32,7 @@ const MOST_EDITS = 2000;
 /** How much comparing is worth while: the product of edits and lines. */
 const MOST_WORK = 1_000_000_000;
 
+/** Finds the lines of a text; nothing is copied, and an empty text has none. */
 export function splitLines(bytes: Uint8Array): Lines {
   const offsets = [0];
   for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) offsets.push(at + 1);
@@ -39,6 +40,7 @@ export function splitLines(bytes: Uint8Array): Lines {
   return { bytes, offsets };
 }
 
+/** How many lines a text has. */
 export function countOf({ offsets }: Lines): number {
   return offsets.length - 1;
 }
@@ -80,8 +82,8 @@ function isSameLine(a: Lines, indexA: number, b: Lines, indexB: number): boolean
 
 function shortestEdits(before: Lines, after: Lines, whole: Edit): Edit[] {
   const numbers = new Map<string, number>();
-  const old = numberLines(before, whole.before, whole.removed, numbers);
-  const next = numberLines(after, whole.after, whole.added, numbers);
+  const old = numberLines(before, { start: whole.before, count: whole.removed }, numbers);
+  const next = numberLines(after, { start: whole.after, count: whole.added }, numbers);
   const edits: Edit[] = [];
   let at: KeptLine = { before: 0, after: 0 };
   for (const line of [...keptLines(old, next), { before: old.length, after: next.length }]) {
@@ -152,8 +154,13 @@ function pick(numbers: readonly number[], indices: readonly number[]): number[] 
 /** Every byte is one character of its own: different lines have different keys, whatever their encoding. */
 const keys = new TextDecoder('latin1');
 
+interface Range {
+  readonly start: number;
+  readonly count: number;
+}
+
 /** Numbers instead of lines, equal where the lines are: comparing those takes no time. */
-function numberLines(lines: Lines, start: number, count: number, numbers: Map<string, number>): number[] {
+function numberLines(lines: Lines, { start, count }: Range, numbers: Map<string, number>): number[] {
   return Array.from({ length: count }, (_, index) => {
     const key = keys.decode(lineAt(lines, start + index));
     const number = numbers.get(key) ?? numbers.size;

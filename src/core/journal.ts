@@ -56,6 +56,9 @@ const operations = new Set(['create', 'remove', 'make', 'unmake', 'point', 'exch
 function isPhases(value: unknown): boolean {
   const phases = value as Record<string, unknown> | null;
   const lists = ['create', 'swap', 'remove'].map((name) => phases?.[name]);
-  const isSteps = lists.every((steps) => Array.isArray(steps) && steps.every((step) => operations.has((step as { op?: string } | null)?.op ?? '')));
+  const isSteps = lists.every(
+    (steps) =>
+      Array.isArray(steps) && steps.every((step) => operations.has((step as { op?: string } | null)?.op ?? '')),
+  );
   return isSteps && ['discard', 'backups', 'spent'].every((name) => Array.isArray(phases?.[name]));
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Decision } from './decide';
+import type { Decision } from './decision';
 import type { Entry, Ownership } from './entry';
 import { parseRecord } from './generation';
 import type { TargetPath } from './path';

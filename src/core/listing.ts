@@ -92,7 +92,12 @@ function isLoop(start: TargetPath, items: ReadonlyMap<TargetPath, Item>): boolea
     links += 1;
     if (links > MOST_LINKS) return true;
     if (item.linkText.startsWith('/')) at = '/' as TargetPath;
-    pending.push(...item.linkText.split('/').filter((part) => part !== '' && part !== '.').toReversed());
+    pending.push(
+      ...item.linkText
+        .split('/')
+        .filter((part) => part !== '' && part !== '.')
+        .toReversed(),
+    );
   }
   return false;
 }

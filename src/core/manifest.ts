@@ -66,7 +66,8 @@ export function parseManifest(text: string, withheld: WithheldDigests, file: str
     if (line === END) continue;
     const entry = parseEntry(line.endsWith(',') ? line.slice(0, -1) : line, file);
     const previous = entries.at(-1);
-    if (previous !== undefined && comparePaths(previous.path, entry.path) >= 0) throw broken(file, `entries are out of order at ${entry.path}`);
+    if (previous !== undefined && comparePaths(previous.path, entry.path) >= 0)
+      throw broken(file, `entries are out of order at ${entry.path}`);
     const digest = withheld[entry.path];
     entries.push(digest === undefined || entry.kind !== 'file' ? entry : { ...entry, digest });
   }
@@ -92,7 +93,9 @@ function parseHead(line: string, file: string): Pick<Manifest, 'format' | 'roots
   checkSchema(head['schema'], file);
   const { format, roots } = head;
   const isHead =
-    isFormat(format) && Array.isArray(roots) && roots.every((root) => typeof root === 'string' && parseTargetPath(root) === root);
+    isFormat(format) &&
+    Array.isArray(roots) &&
+    roots.every((root) => typeof root === 'string' && parseTargetPath(root) === root);
   if (!isHead) throw broken(file, 'it lacks a format, roots or entries');
   return { format, roots };
 }
@@ -165,12 +168,18 @@ const kindsOf: Readonly<Record<string, readonly string[]>> = {
 };
 
 function hasFields(value: Record<string, unknown>): boolean {
-  const { linkText, digest, source, named } = value;
+  const { linkText, digest, source, named, place, restyled } = value;
   switch (value['kind']) {
     case 'symlink':
       return typeof linkText === 'string' && linkText !== '' && !linkText.includes('\0');
     case 'file':
-      return hasOwnership(value) && isCount(value['sizeBytes']) && typeof digest === 'string' && isAbsent(source, 'string');
+      return (
+        hasOwnership(value) &&
+        isCount(value['sizeBytes']) &&
+        typeof digest === 'string' &&
+        isAbsent(source, 'string') &&
+        (place === 'link' || typeof restyled === 'boolean')
+      );
     case 'directory':
       return hasOwnership(value) && typeof named === 'boolean';
     default:
@@ -179,7 +188,9 @@ function hasFields(value: Record<string, unknown>): boolean {
 }
 
 function hasOwnership(value: Record<string, unknown>): boolean {
-  return isCount(value['mode']) && (value['mode'] as number) <= 0o7777 && isCount(value['uid']) && isCount(value['gid']);
+  return (
+    isCount(value['mode']) && (value['mode'] as number) <= 0o7777 && isCount(value['uid']) && isCount(value['gid'])
+  );
 }
 
 function isCount(value: unknown): boolean {

@@ -1,4 +1,4 @@
-import type { Conflict } from './decide';
+import type { Conflict } from './decision';
 import { displayName } from './display';
 import { exitStatuses } from './errors';
 import { conflictToJson, plural, renderConflicts, renderDuration } from './report';
@@ -14,13 +14,22 @@ export type Switched =
       readonly to: number;
       /** How many paths look or show something else now. */
       readonly changed: number;
-      readonly backups: readonly { readonly number: number; readonly path: string; readonly reason: 'displaced' | 'drifted' }[];
+      readonly backups: readonly {
+        readonly number: number;
+        readonly path: string;
+        readonly reason: 'displaced' | 'drifted';
+      }[];
       /** Paths where the machine's own was left in place. */
       readonly kept: readonly string[];
       /** From the first rename of the swap to the last. */
       readonly swapMs: number;
     }
-  | { readonly state: 'nothing to do'; readonly live: number; readonly default: number; readonly kept: readonly string[] }
+  | {
+      readonly state: 'nothing to do';
+      readonly live: number;
+      readonly default: number;
+      readonly kept: readonly string[];
+    }
   /** Something of the machine's is in the way; nothing was changed. */
   | { readonly state: 'refused'; readonly conflicts: readonly Conflict[] };
 
@@ -38,9 +47,13 @@ export function renderSwitched(outcome: Switched, elapsedMs: number, form: 'text
     const conflicts = outcome.state === 'refused' ? { conflicts: outcome.conflicts.map(conflictToJson) } : {};
     return { stdout: `${JSON.stringify({ schema: 1, ...outcome, ...conflicts, elapsedMs })}\n`, stderr: '', status };
   }
-  if (outcome.state === 'refused') return { stdout: '', stderr: `activate: ${renderConflicts(outcome.conflicts)}`, status };
+  if (outcome.state === 'refused')
+    return { stdout: '', stderr: `activate: ${renderConflicts(outcome.conflicts)}`, status };
   const kept = outcome.kept.map((path) => `${displayName(path)}: the machine's own stays\n`).join('');
-  const stdout = outcome.state === 'done' ? renderDone(outcome, elapsedMs) : `${nameGeneration(outcome.live)} is live already; nothing to do.\n`;
+  const stdout =
+    outcome.state === 'done'
+      ? renderDone(outcome, elapsedMs)
+      : `${nameGeneration(outcome.live)} is live already; nothing to do.\n`;
   return { stdout, stderr: kept, status };
 }
 
@@ -49,7 +62,8 @@ function renderDone(outcome: Switched & { readonly state: 'done' }, elapsedMs: n
     .filter(({ reason }) => reason === 'drifted')
     .map(({ number, path }) => `${displayName(path)} had been changed; the change is backup ${number}.\n`);
   const displaced = outcome.backups.filter(({ reason }) => reason === 'displaced').length;
-  if (displaced > 0) backups.push(`${plural(displaced, 'original')} of the machine's kept, to come back on rollback.\n`);
+  if (displaced > 0)
+    backups.push(`${plural(displaced, 'original')} of the machine's kept, to come back on rollback.\n`);
   if (outcome.to !== outcome.live) {
     return `Generation ${outcome.to} is what the next boot shows; generation ${outcome.live} stays live (${renderDuration(elapsedMs)}).\n`;
   }

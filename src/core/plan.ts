@@ -1,4 +1,4 @@
-import type { Decision } from './decide';
+import type { Decision } from './decision';
 import { type Entry, type Ownership, POINTER } from './entry';
 import type { Found } from './found';
 import { isBelow, joinTarget, nameOf, parentOf, type TargetPath } from './path';
@@ -121,19 +121,28 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
     case 'create':
       return addCreation(draft, path, madeOf(draft, decision.next), decision.next.place);
     case 'replace':
-      return addReplacement(draft, { path, found: decision.found, made: madeOf(draft, decision.next), save: decision.save }, children);
+      return addReplacement(
+        draft,
+        { path, found: decision.found, made: madeOf(draft, decision.next), save: decision.save },
+        children,
+      );
     case 'reopen':
-      return addReplacement(draft, { path, found: decision.found, made: { kind: 'directory', ...decision.after } }, children);
+      return addReplacement(
+        draft,
+        { path, found: decision.found, made: { kind: 'directory', ...decision.after } },
+        children,
+      );
     case 'restore':
       return addRestoration(draft, decision, children);
     case 'remove':
       return addRemoval(draft, decision);
     case 'evict':
-      return void saveFrom(draft, pathIn(draft.leaving, path), path, decision.save);
+      return saveFrom(draft, pathIn(draft.leaving, path), path, decision.save);
     case 'own':
       return void draft.after.push({ op: 'own', path, before: plain(decision.before), after: plain(decision.after) });
     case 'adopt':
-      if (decision.after !== undefined) draft.after.push({ op: 'own', path, before: plain(decision.before), after: decision.after });
+      if (decision.after !== undefined)
+        draft.after.push({ op: 'own', path, before: plain(decision.before), after: decision.after });
       return;
     case 'show':
     case 'keep':
@@ -189,13 +198,16 @@ function addExchange(draft: Draft, { path, aside, found, needsPointer }: Exchang
   const breaks =
     found.kind === 'symlink'
       ? found.linkText.startsWith(`${POINTER}/`)
-      : found.kind === 'directory' && children().some((other) => isBelow(other.path, path) && other.previous?.place === 'link');
+      : found.kind === 'directory' &&
+        children().some((other) => isBelow(other.path, path) && other.previous?.place === 'link');
   (breaks && !needsPointer ? draft.before : draft.after).push({ op: 'exchange', path, aside });
 }
 
 function needsPointer(path: TargetPath, made: Made, children: Below): boolean {
   if (made.kind === 'symlink') return made.linkText.startsWith(`${POINTER}/`);
-  return made.kind === 'directory' && children().some((other) => isBelow(other.path, path) && other.next?.place === 'link');
+  return (
+    made.kind === 'directory' && children().some((other) => isBelow(other.path, path) && other.next?.place === 'link')
+  );
 }
 
 function addRestoration(draft: Draft, decision: Decision & { readonly action: 'restore' }, children: Below): void {

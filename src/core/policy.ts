@@ -1,4 +1,4 @@
-import type { OnConflict, OnDrift } from './decide';
+import type { OnConflict, OnDrift } from './decision';
 import { type Placement, STATE } from './entry';
 import { ActivateError } from './errors';
 import { type Glob, parseGlob } from './glob';

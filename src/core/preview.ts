@@ -1,5 +1,5 @@
 import type { PathChange } from './change';
-import type { Conflict } from './decide';
+import type { Conflict } from './decision';
 import { displayName } from './display';
 import type { Paint } from './paint';
 import { renderPatch } from './patch';
@@ -24,7 +24,11 @@ export interface Preview {
 export type PreviewForm = 'patch' | 'stat' | 'name-status' | 'json';
 
 /** The preview as text for standard output. */
-export function renderPreview(preview: Preview, form: PreviewForm, { paint, columns }: { readonly paint: Paint; readonly columns: number }): string {
+export function renderPreview(
+  preview: Preview,
+  form: PreviewForm,
+  { paint, columns }: { readonly paint: Paint; readonly columns: number },
+): string {
   switch (form) {
     case 'patch':
       return preview.changes.map((change) => renderPatch(change, paint)).join('');
@@ -40,8 +44,12 @@ export function renderPreview(preview: Preview, form: PreviewForm, { paint, colu
 /** What goes beside the preview, to standard error: what is in the way, what stays, what could not be read. */
 export function renderRemarks({ conflicts, unread, kept, changes, touched }: Preview): string {
   const lines: string[] = [];
-  for (const conflict of conflicts) lines.push(`conflict: ${displayName(conflict.path)}: ${describeConflict(conflict)}`);
-  if (conflicts.length > 0) lines.push(`A switch would refuse this: ${plural(conflicts.length, 'conflict')}. See --on-conflict and --on-drift.`);
+  for (const conflict of conflicts)
+    lines.push(`conflict: ${displayName(conflict.path)}: ${describeConflict(conflict)}`);
+  if (conflicts.length > 0)
+    lines.push(
+      `A switch would refuse this: ${plural(conflicts.length, 'conflict')}. See --on-conflict and --on-drift.`,
+    );
   for (const path of kept) lines.push(`kept: ${displayName(path)}: the machine's own stays`);
   for (const { path, why } of unread) lines.push(`not read: ${displayName(path)}: ${why}`);
   const alike = touched - changes.length;

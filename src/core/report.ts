@@ -1,4 +1,4 @@
-import type { Conflict } from './decide';
+import type { Conflict } from './decision';
 import { displayName } from './display';
 import { ActivateError, exitStatusOf } from './errors';
 import { describeFound } from './found';
@@ -13,12 +13,15 @@ export function renderConflicts(conflicts: readonly Conflict[]): string {
 export function describeConflict(conflict: Conflict): string {
   if (conflict.reason === 'blocked') return describeObstacle(conflict.obstacle);
   const there = conflict.found === undefined ? 'nothing' : describeFound(conflict.found);
-  if (conflict.reason === 'unmanaged') return `${conflict.found === undefined ? 'something' : there} of the machine's is there`;
+  if (conflict.reason === 'unmanaged')
+    return `${conflict.found === undefined ? 'something' : there} of the machine's is there`;
   return `it was changed since it was placed: ${there} is there now`;
 }
 
 function describeObstacle(obstacle: string): string {
-  return obstacle === 'a mount point inside' ? 'there is a mount point inside' : `it is or lies in ${ARTICLES.has(obstacle) ? `an ${obstacle} place` : obstacle}`;
+  return obstacle === 'a mount point inside'
+    ? 'there is a mount point inside'
+    : `it is or lies in ${ARTICLES.has(obstacle) ? `an ${obstacle} place` : obstacle}`;
 }
 
 const ARTICLES = new Set(['immutable', 'append-only']);
@@ -33,7 +36,10 @@ function adviceOn(conflicts: readonly Conflict[]): string[] {
     );
   }
   if (reasons.has('drifted')) {
-    lines.push('--on-drift backup     puts ours back, and keeps the changes as backups', '--on-drift keep       leaves the changes in place');
+    lines.push(
+      '--on-drift backup     puts ours back, and keeps the changes as backups',
+      '--on-drift keep       leaves the changes in place',
+    );
   }
   if (reasons.has('blocked')) lines.push('Blocked paths: unmount, `chattr -i -a`, or remount read-write first.');
   return lines;
@@ -57,13 +63,18 @@ export function errorToJson(error: unknown): Record<string, unknown> {
   const status = exitStatusOf(error);
   if (!(error instanceof ActivateError)) return { schema: 1, error: { code: 'BUG', status, message: String(error) } };
   const { code, message, path, hint } = error;
-  return { schema: 1, error: { code, status, message, ...(path === undefined ? {} : { path }), ...(hint === undefined ? {} : { hint }) } };
+  return {
+    schema: 1,
+    error: { code, status, message, ...(path === undefined ? {} : { path }), ...(hint === undefined ? {} : { hint }) },
+  };
 }
 
 /** A duration for people: `48 ms`, `0.31 ms`, `2.4 s`. */
 export function renderDuration(milliseconds: number): string {
   if (milliseconds >= 1000) return `${(milliseconds / 1000).toFixed(1)} s`;
-  return milliseconds >= 10 ? `${Math.round(milliseconds)} ms` : `${milliseconds.toFixed(milliseconds >= 1 ? 1 : 2)} ms`;
+  return milliseconds >= 10
+    ? `${Math.round(milliseconds)} ms`
+    : `${milliseconds.toFixed(milliseconds >= 1 ? 1 : 2)} ms`;
 }
 
 export function plural(count: number, thing: string): string {

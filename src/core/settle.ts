@@ -1,4 +1,4 @@
-import type { Decision } from './decide';
+import type { Decision } from './decision';
 import type { Actual } from './found';
 import { ancestorsOf, parentOf, type TargetPath } from './path';
 
@@ -19,7 +19,8 @@ function withPlaces(decisions: readonly Decision[], { directories }: Actual): De
   const restored = new Set<TargetPath>();
   return decisions.map((decision) => {
     const { path, action, next } = decision;
-    if (action === 'reopen' || (next?.place === 'directory' && (action === 'create' || action === 'replace'))) made.add(path);
+    if (action === 'reopen' || (next?.place === 'directory' && (action === 'create' || action === 'replace')))
+      made.add(path);
     if (action !== 'restore') return decision;
     const parent = parentOf(path);
     const isCovered = restored.size > 0 && ancestorsOf(path).some((ancestor) => restored.has(ancestor));
@@ -41,5 +42,7 @@ function withoutFilledDirectories(decisions: readonly Decision[]): Decision[] {
   for (const { path, action } of decisions) {
     if (action === 'restore') for (const ancestor of ancestorsOf(path)) filled.add(ancestor);
   }
-  return decisions.filter(({ path, action, previous }) => !(action === 'remove' && previous?.place === 'directory' && filled.has(path)));
+  return decisions.filter(
+    ({ path, action, previous }) => !(action === 'remove' && previous?.place === 'directory' && filled.has(path)),
+  );
 }

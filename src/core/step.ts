@@ -15,7 +15,9 @@ export interface MadeAt {
 /** A link or directory that is there and goes. */
 export interface Gone {
   readonly path: TargetPath;
-  readonly was: { readonly kind: 'symlink'; readonly linkText: string; readonly mtimeNs?: string } | (Ownership & { readonly kind: 'directory' });
+  readonly was:
+    | { readonly kind: 'symlink'; readonly linkText: string; readonly mtimeNs?: string }
+    | (Ownership & { readonly kind: 'directory' });
 }
 
 /**

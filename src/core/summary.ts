@@ -7,6 +7,7 @@ import { renderPatch } from './patch';
 /** Added, modified, deleted, or of another kind. */
 export type Status = 'A' | 'M' | 'D' | 'T';
 
+/** What a change does to its path, in git's letters. */
 export function statusOf({ before, after }: PathChange): Status {
   if (before.kind === 'absent') return 'A';
   if (after.kind === 'absent') return 'D';
@@ -153,7 +154,7 @@ export interface ChangeDocument {
 }
 
 /** `mode` is octal, such as `0644`; `content` says whether a file's bytes could be compared. */
-export type ViewDocument =
+type ViewDocument =
   | Exclude<View, { readonly kind: 'file' | 'directory' }>
   | { readonly kind: 'directory'; readonly mode: string; readonly uid: number; readonly gid: number }
   | {

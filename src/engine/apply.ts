@@ -8,7 +8,13 @@ export type Outcome =
   /** Nothing of it is left. */
   | { readonly state: 'undone'; readonly step: Step | undefined; readonly cause: unknown }
   /** Undoing failed as well: some of it is left. */
-  | { readonly state: 'stuck'; readonly step: Step | undefined; readonly cause: unknown; readonly undoing: Step; readonly undoCause: unknown };
+  | {
+      readonly state: 'stuck';
+      readonly step: Step | undefined;
+      readonly cause: unknown;
+      readonly undoing: Step;
+      readonly undoCause: unknown;
+    };
 
 /** A phase: its steps, and what is done before the first of them. */
 export interface Stage {
@@ -26,7 +32,10 @@ export interface Performance {
 }
 
 /** Carries out stages of steps in order; when one fails, or there is a reason to stop, undoes all that was done. */
-export async function applyStages(stages: readonly Stage[], { perform, interrupted, undoing }: Performance): Promise<Outcome> {
+export async function applyStages(
+  stages: readonly Stage[],
+  { perform, interrupted, undoing }: Performance,
+): Promise<Outcome> {
   const done: Step[] = [];
   let current: Step | undefined;
   try {
@@ -51,7 +60,11 @@ export async function applyStages(stages: readonly Stage[], { perform, interrupt
   }
 }
 
-async function undo(done: Step[], perform: Perform, failure: { step: Step | undefined; cause: unknown }): Promise<Outcome> {
+async function undo(
+  done: Step[],
+  perform: Perform,
+  failure: { step: Step | undefined; cause: unknown },
+): Promise<Outcome> {
   for (const step of done.toReversed()) {
     const undoing = inverse(step);
     try {

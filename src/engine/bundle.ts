@@ -35,7 +35,11 @@ export function generate(context: Context, argument: string, options: BundleOpti
   return withMachine(context, async (machine) => {
     const closure = readClosure(context, machine, argument, { ...options, names: 'closure alone' });
     const unread = closure.unread[0];
-    if (unread !== undefined) throw new ActivateError('PERMISSION', unread.why, { path: unread.path, hint: 'Run this as a user who may read it.' });
+    if (unread !== undefined)
+      throw new ActivateError('PERMISSION', unread.why, {
+        path: unread.path,
+        hint: 'Run this as a user who may read it.',
+      });
     const output = posix.resolve(context.workingDirectory, options.output);
     makeHostDirectory(output);
     const directory = openRoot(output);
@@ -54,7 +58,10 @@ const TOP = '/' as TargetPath;
 
 function refuseFilled(directory: Root, output: string): void {
   if (listDirectory(directory, TOP).length === 0) return;
-  throw new ActivateError('USAGE', 'there is something in the output directory already', { path: output, hint: 'Name an empty or a new directory.' });
+  throw new ActivateError('USAGE', 'there is something in the output directory already', {
+    path: output,
+    hint: 'Name an empty or a new directory.',
+  });
 }
 
 async function fill(directory: Root, machine: Machine, closure: Closure, overlay: string): Promise<void> {
@@ -64,7 +71,8 @@ async function fill(directory: Root, machine: Machine, closure: Closure, overlay
     if (closure.storePath === undefined) await copyOverlay({ ...machine, root: directory }, closure, tree);
     else makeSymlink(directory, tree, closure.storePath);
   } catch (error) {
-    for (const { name } of listDirectory(directory, TOP)) if (readStatus(directory, joinTarget(TOP, name)) !== undefined) removeTree(directory, joinTarget(TOP, name));
+    for (const { name } of listDirectory(directory, TOP))
+      if (readStatus(directory, joinTarget(TOP, name)) !== undefined) removeTree(directory, joinTarget(TOP, name));
     throw error;
   }
 }

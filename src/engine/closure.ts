@@ -2,7 +2,9 @@ import { posix } from 'node:path';
 import type { Context } from '../context';
 import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
-import { desiredEntries } from '../core/desired';
+import { desiredEntries, type Wish } from '../core/desired';
+import { whyNotPlaceable } from '../core/full-snippet';
+import { GENERATIONS } from '../core/generation';
 import { detectFormat, isSidecarName, type Item, type Listing, refuseLoops } from '../core/listing';
 import type { ClosureFormat, Manifest } from '../core/manifest';
 import { joinTarget, parseTargetPath, type TargetPath } from '../core/path';
@@ -47,27 +49,70 @@ const STORES = ['/nix/store', '/gnu/store'];
  *
  * @throws {ActivateError} `CLOSURE` or `POLICY`, with the path
  */
-export function readClosure(context: Context, machine: Machine, argument: string, options: ClosureOptions = {}): Closure {
+export function readClosure(
+  context: Context,
+  machine: Machine,
+  argument: string,
+  options: ClosureOptions = {},
+): Closure {
   const name = posix.resolve(context.workingDirectory, argument);
   const hostPath = resolveHostPath(name);
   if (hostPath === undefined) {
-    throw new ActivateError('CLOSURE', 'there is no such closure', { path: name, hint: 'Name a built system, or a directory with etc in it.' });
+    throw new ActivateError('CLOSURE', 'there is no such closure', {
+      path: name,
+      hint: 'Name a built system, or a directory with etc in it.',
+    });
   }
   const storePath = storePathOf(machine, hostPath);
   const top = openClosure(hostPath, name);
   try {
     const policy = readPolicy(top, name, options.policy && posix.resolve(context.workingDirectory, options.policy));
     const isStore = storePath !== undefined || options.format === 'nixos';
-    const listing: Listing = { closure: name, items: policy.roots.flatMap((root) => readItems(top, root, name, isStore)) };
+    const listing: Listing = {
+      closure: name,
+      items: policy.roots.flatMap((root) => readItems(top, root, name, isStore)),
+    };
     const names = new Set(listDirectory(top, '/' as TargetPath).map((entry) => entry.name));
-    const format = options.format ?? detectFormat(listing, { store: STORES.find((store) => storePath?.startsWith(`${store}/`)), names });
+    const format =
+      options.format ??
+      detectFormat(listing, { store: STORES.find((store) => storePath?.startsWith(`${store}/`)), names });
     refuseLoops(listing);
     const owners = readOwners(machine, top, options.names ?? 'machine');
     const placed = desiredEntries({ listing, format, policy, ...owners });
-    const { entries, unread } = fillContents({ machine, listing, hostPathOf: hostPaths(top, policy), known: options.known ?? [] }, placed);
-    return { name, hostPath, storePath, listing, manifest: { format, roots: policy.roots, entries }, rules: policy.rules, unread };
+    refuseUnplaceable(placed, name);
+    const { entries, unread } = fillContents(
+      { machine, listing, hostPathOf: hostPaths(top, policy), known: options.known ?? [] },
+      placed,
+    );
+    return {
+      name,
+      hostPath,
+      storePath,
+      listing,
+      manifest: { format, roots: policy.roots, entries },
+      rules: policy.rules,
+      unread,
+    };
   } finally {
     closeRoot(top);
+  }
+}
+
+/** Longer than any overlay's path and two sidecars: what is shorter than the rest of a line can always be placed. */
+const LONGEST_HARMLESS = 1000;
+
+function refuseUnplaceable(entries: readonly Entry[], closure: string): void {
+  for (const entry of entries) {
+    const isHarmless =
+      entry.kind !== 'file' &&
+      entry.kind !== 'directory' &&
+      entry.path.length + ('linkText' in entry ? entry.linkText.length : 0) < LONGEST_HARMLESS;
+    const why = isHarmless ? undefined : whyNotPlaceable(entry, `${GENERATIONS}/999999999/tree`);
+    if (why !== undefined)
+      throw new ActivateError('CLOSURE', why, {
+        path: entry.path,
+        hint: `Mend it in ${closure}, or skip it in the policy.`,
+      });
   }
 }
 
@@ -75,7 +120,10 @@ export function readClosure(context: Context, machine: Machine, argument: string
 function hostPaths(top: Root, { roots }: Policy): (path: TargetPath) => string {
   const bases = roots.map((root) => ({ root, base: resolveHostPath(`${top.path}${root}`) ?? '' }));
   return (path) => {
-    const { root, base } = bases.find((candidate) => path.startsWith(`${candidate.root}/`)) ?? { root: '', base: top.path };
+    const { root, base } = bases.find((candidate) => path.startsWith(`${candidate.root}/`)) ?? {
+      root: '',
+      base: top.path,
+    };
     return base + path.slice(root.length);
   };
 }
@@ -91,14 +139,18 @@ function openClosure(hostPath: string, name: string): Root {
 
 /** Where a store path is in the tree at the root; a store outside the root is of no use to what runs in it. */
 function storePathOf({ root }: Machine, hostPath: string): TargetPath | undefined {
-  const inRoot = root.path === '/' ? hostPath : hostPath.startsWith(`${root.path}/`) ? hostPath.slice(root.path.length) : undefined;
-  const isIn = (path: string): boolean => STORES.some((store) => path.startsWith(`${store}/`));
-  if (inRoot !== undefined && isIn(inRoot)) return parseTargetPath(inRoot);
-  if (root.path === '/' || !isIn(hostPath)) return undefined;
+  const inRoot =
+    root.path === '/' ? hostPath : hostPath.startsWith(`${root.path}/`) ? hostPath.slice(root.path.length) : undefined;
+  if (inRoot !== undefined && isInStore(inRoot)) return parseTargetPath(inRoot);
+  if (root.path === '/' || !isInStore(hostPath)) return undefined;
   throw new ActivateError('CLOSURE', `this store path is not in the store below ${root.path}`, {
     path: hostPath,
     hint: `Copy it there first (nix copy --to ${root.path}), and name ${root.path}${hostPath}.`,
   });
+}
+
+function isInStore(path: string): boolean {
+  return STORES.some((store) => path.startsWith(`${store}/`));
 }
 
 function readPolicy(top: Root, name: string, file: string | undefined): Policy {
@@ -154,7 +206,7 @@ function walk(job: Walk, directory: TargetPath): void {
   const links = listed.filter(({ kind }) => kind === 'symlink').map(({ name }) => name);
   const texts = readLinkTexts(job.tree, directory, links);
   const textOf = new Map(links.map((name, index) => [name, texts[index]]));
-  const base = directory === '/' ? job.target : (job.target + directory as TargetPath);
+  const base = directory === '/' ? job.target : ((job.target + directory) as TargetPath);
   for (const { name } of listed) {
     const path = joinTarget(base, name);
     const linkText = textOf.get(name);
@@ -176,20 +228,28 @@ function walkOther(job: Walk, here: TargetPath, path: TargetPath): void {
       return void job.items.push({ path, kind: 'file', mode, uid, gid, sizeBytes, ...text });
     }
     default:
-      throw new ActivateError('CLOSURE', status === undefined ? 'it went away while the closure was read' : `a closure holds files, links and directories, and this is a ${status.kind}`, {
-        path,
-        hint: `Remove it from ${job.closure}, or read the closure again.`,
-      });
+      throw new ActivateError(
+        'CLOSURE',
+        status === undefined
+          ? 'it went away while the closure was read'
+          : `a closure holds files, links and directories, and this is a ${status.kind}`,
+        {
+          path,
+          hint: `Remove it from ${job.closure}, or read the closure again.`,
+        },
+      );
   }
 }
 
-/** The closure's own users come last: the machine's numbers are the ones that its files have. */
-function readOwners(machine: Machine, top: Root, source: 'machine' | 'closure alone'): { users: Map<string, number>; groups: Map<string, number> } {
-  const read = (root: Root, path: string): string =>
-    readStatus(root, path as TargetPath)?.kind === 'file' ? new TextDecoder().decode(readFile(root, path as TargetPath)) : '';
-  const texts = (path: string): string => (source === 'machine' ? read(machine.root, path) : '');
-  return {
-    users: new Map([['root', 0], ...parsePasswd(read(top, '/etc/passwd')), ...parsePasswd(texts('/etc/passwd'))]),
-    groups: new Map([['root', 0], ...parseGroup(read(top, '/etc/group')), ...parseGroup(texts('/etc/group'))]),
-  };
+/** The machine's users win over the closure's own: its numbers are the ones that its files have. */
+function readOwners(machine: Machine, top: Root, source: 'machine' | 'closure alone'): Pick<Wish, 'users' | 'groups'> {
+  const trees = source === 'machine' ? [top, machine.root] : [top];
+  const passwd = trees.flatMap((tree) => [...parsePasswd(readOptional(tree, '/etc/passwd'))]);
+  const group = trees.flatMap((tree) => [...parseGroup(readOptional(tree, '/etc/group'))]);
+  return { users: new Map([['root', 0], ...passwd]), groups: new Map([['root', 0], ...group]) };
+}
+
+function readOptional(tree: Root, path: string): string {
+  const target = path as TargetPath;
+  return readStatus(tree, target)?.kind === 'file' ? new TextDecoder().decode(readFile(tree, target)) : '';
 }

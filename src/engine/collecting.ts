@@ -31,7 +31,9 @@ function candidates(machine: Machine, state: State, now: number, { keep, olderTh
 }
 
 /** The generations, oldest first, and which of them is what. */
-export function listGenerations(context: Context): Promise<{ readonly state: State; readonly generations: readonly Generation[] }> {
+export function listGenerations(
+  context: Context,
+): Promise<{ readonly state: State; readonly generations: readonly Generation[] }> {
   return withMachine(context, (machine) => {
     const state = readState(machine);
     return { state, generations: state.numbers.map((number) => readGeneration(machine, number)) };

@@ -27,7 +27,8 @@ export function fillContents(source: Source, entries: readonly Entry[]): { entri
   const filled = entries.map((entry): Entry => {
     if (entry.kind === 'whole-directory') return { ...entry, digest: digestDirectory(source, entry.path, unread) };
     if (entry.kind !== 'file') return entry;
-    if (!('source' in entry) || entry.source === undefined) return { ...entry, digest: digestOrNote(source, entry.path, unread) };
+    if (!('source' in entry) || entry.source === undefined)
+      return { ...entry, digest: digestOrNote(source, entry.path, unread) };
     const before = known.get(entry.source);
     if (before !== undefined) return { ...entry, ...before };
     return { ...entry, ...digestStoreFile(source, entry.path, entry.source) };
@@ -41,13 +42,18 @@ function knownSources(entries: readonly Entry[]): Map<string, Known> {
   const known = new Map<string, Known>();
   for (const entry of entries) {
     if (entry.kind !== 'file' || !('source' in entry) || entry.source === undefined || entry.digest === '') continue;
-    if (/^\/(?:nix|gnu)\/store\//u.test(entry.source)) known.set(entry.source, { sizeBytes: entry.sizeBytes, digest: entry.digest });
+    if (/^\/(?:nix|gnu)\/store\//u.test(entry.source))
+      known.set(entry.source, { sizeBytes: entry.sizeBytes, digest: entry.digest });
   }
   return known;
 }
 
 /** A store file that is copied: the link is followed to its end, in the tree at the root. */
-function digestStoreFile({ machine, listing }: Source, path: TargetPath, linkText: string): Known & { readonly source: string } {
+function digestStoreFile(
+  { machine, listing }: Source,
+  path: TargetPath,
+  linkText: string,
+): Known & { readonly source: string } {
   const found = digestInRoot(machine.root, linkText);
   if (found !== undefined) return found;
   throw new ActivateError('CLOSURE', `it is to be copied, and ${linkText} is no regular file`, {

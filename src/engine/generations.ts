@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Side } from '../core/decide';
+import type { Side } from '../core/decision';
 import { POINTER, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import {
@@ -110,7 +110,11 @@ function readManifest(machine: Machine, number: number): Manifest {
   const file = joinTarget(generationDirectory(number), 'manifest.json');
   const text = readText(machine, file);
   const shown = hostPath(machine.root.path, file);
-  if (text === undefined) throw new ActivateError('STATE', 'the record of the generation lacks its manifest', { path: shown, hint: 'Switch to another generation.' });
+  if (text === undefined)
+    throw new ActivateError('STATE', 'the record of the generation lacks its manifest', {
+      path: shown,
+      hint: 'Switch to another generation.',
+    });
   return parseManifest(text, readWithheld(machine, number), shown);
 }
 

@@ -8,7 +8,10 @@ export interface Machine {
 }
 
 /** Opens the root directory for the length of a task. */
-export async function withMachine<Result>(context: Context, task: (machine: Machine) => Result | Promise<Result>): Promise<Result> {
+export async function withMachine<Result>(
+  context: Context,
+  task: (machine: Machine) => Result | Promise<Result>,
+): Promise<Result> {
   const root = openTheRoot(context);
   try {
     return await task({ root });
@@ -17,7 +20,16 @@ export async function withMachine<Result>(context: Context, task: (machine: Mach
   }
 }
 
+/** What systemd-tmpfiles takes for a pattern, even in the value of `--root`. */
+const PATTERN = /[*?[\]{}\\]/u;
+
 function openTheRoot(context: Context): Root {
+  if (PATTERN.test(context.root)) {
+    throw new ActivateError('USAGE', 'systemd-tmpfiles takes this for a pattern', {
+      path: context.root,
+      hint: 'Rename the directory: no * ? [ ] { } or \\.',
+    });
+  }
   try {
     return openRoot(context.root);
   } catch (error) {

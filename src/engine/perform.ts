@@ -38,12 +38,22 @@ export interface Stagehand {
 export async function performStep({ machine, snippet }: Stagehand, step: Step): Promise<void> {
   switch (step.op) {
     case 'create':
-      await runTmpfiles(machine, 'create', snippet, () => step.objects.find((object) => !isMade(machine, object))?.path);
+      await runTmpfiles(
+        machine,
+        'create',
+        snippet,
+        () => step.objects.find((object) => !isMade(machine, object))?.path,
+      );
       return restoreTimes(machine, step.objects);
     case 'uncreate':
       return step.objects.toReversed().forEach((object) => unmake(machine, object.path, object.made));
     case 'remove':
-      return runTmpfiles(machine, 'remove', snippet, () => step.objects.find((object) => isStillThere(machine, object))?.path);
+      return runTmpfiles(
+        machine,
+        'remove',
+        snippet,
+        () => step.objects.find((object) => isStillThere(machine, object))?.path,
+      );
     case 'unremove':
       return step.objects.forEach(({ path, was }) => makeAgain(machine, path, was));
     case 'make':
@@ -108,7 +118,11 @@ function attributesOf({ mode, uid, gid, mtimeNs }: Made & { readonly kind: 'file
   return { mode, uid, gid, ...(mtimeNs === undefined ? {} : { mtimeNs: BigInt(mtimeNs) }) };
 }
 
-function changeOwnerIfOther(root: Machine['root'], path: TargetPath, { mode, uid, gid }: { mode: number; uid: number; gid: number }): void {
+function changeOwnerIfOther(
+  root: Machine['root'],
+  path: TargetPath,
+  { mode, uid, gid }: { mode: number; uid: number; gid: number },
+): void {
   const status = readStatus(root, path);
   if (status?.uid === uid && status.gid === gid) return;
   changeOwner(root, path, uid, gid);
@@ -155,7 +169,8 @@ async function carry(machine: Machine, from: TargetPath, to: TargetPath): Promis
     renamePath(root, from, to);
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
-    if (readStatus(root, to) !== undefined) throw new ActivateError('IO', 'something is there already', { path: to, cause: error });
+    if (readStatus(root, to) !== undefined)
+      throw new ActivateError('IO', 'something is there already', { path: to, cause: error });
     await copyTreeWithin(root, from, to);
     removeTree(root, from);
   }

@@ -1,6 +1,7 @@
 import type { Context } from '../context';
 import { encodeName } from '../core/bytes';
-import { type Answer, type Attitude, decideTransition, type OnConflict, type OnDrift, type Side } from '../core/decide';
+import type { Attitude, OnConflict, OnDrift, Side } from '../core/decision';
+import { type Answer, decideTransition } from '../core/decide';
 import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Actual } from '../core/found';
@@ -60,7 +61,12 @@ export interface Prepared extends Answer {
  *
  * @throws {ActivateError} for a closure, policy, generation or record that cannot be used
  */
-export function prepareTransition(context: Context, machine: Machine, target: Target, attitudes: Attitudes = {}): Prepared {
+export function prepareTransition(
+  context: Context,
+  machine: Machine,
+  target: Target,
+  attitudes: Attitudes = {},
+): Prepared {
   const state = readState(machine);
   const live = readLive(machine, state.live);
   tidy(live.entries);
@@ -72,7 +78,10 @@ export function prepareTransition(context: Context, machine: Machine, target: Ta
   tidy(to.entries);
   const attitude = attitudeTo(to.rules, generation?.rules ?? [], attitudes);
   const answer = decideTransition({ from, to: to.entries, actual, attitude });
-  const unread = [...(to.closure?.unread ?? []), ...actual.unread.map((path) => ({ path, why: 'no permission to read it' }))];
+  const unread = [
+    ...(to.closure?.unread ?? []),
+    ...actual.unread.map((path) => ({ path, why: 'no permission to read it' })),
+  ];
   return { ...answer, state, from, to, actual, unread };
 }
 
@@ -96,7 +105,8 @@ function destinationOf(context: Context, machine: Machine, target: Target, known
   if (target.kind === 'closure') return closureDestination(context, machine, target, known);
   const number = numberOf(target, known.state);
   if (number === 0) return { number, closure: undefined, entries: [], overlay: undefined, digest: '', rules: [] };
-  const { generation, entries } = number === known.state.live && isRecorded(known.live) ? known.live : readRecorded(machine, number);
+  const { generation, entries } =
+    number === known.state.live && isRecorded(known.live) ? known.live : readRecorded(machine, number);
   refuseMissingOverlay(machine, generation);
   const { overlay, digest, rules } = generation;
   return { number, closure: undefined, entries, overlay, digest, rules };
@@ -107,7 +117,9 @@ function numberOf(target: Exclude<Target, { readonly kind: 'closure' }>, state: 
   if (target.kind === 'default') return state.default;
   if (target.kind === 'live') return state.live;
   if (state.live !== 0) return numberBefore(state);
-  throw new ActivateError('USAGE', 'there is no generation to go back from: nothing is managed', { hint: 'See `activate list`.' });
+  throw new ActivateError('USAGE', 'there is no generation to go back from: nothing is managed', {
+    hint: 'See `activate list`.',
+  });
 }
 
 /** A closure becomes a new generation, unless it is what is live already. */
@@ -123,7 +135,8 @@ function closureDestination(
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
   if (isRecorded(live) && live.generation.digest === digest) {
     const { number, overlay } = live.generation;
-    if (readStatus(machine.root, overlay) !== undefined) return { number, closure: undefined, entries, overlay, digest, rules };
+    if (readStatus(machine.root, overlay) !== undefined)
+      return { number, closure: undefined, entries, overlay, digest, rules };
   }
   const number = Math.max(0, ...state.numbers) + 1;
   const overlay = closure.storePath ?? joinTarget(generationDirectory(number), 'tree');
@@ -147,7 +160,11 @@ function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation)
   });
 }
 
-function attitudeTo(to: readonly AttitudeRule[], from: readonly AttitudeRule[], attitudes: Attitudes): (path: TargetPath) => Attitude {
+function attitudeTo(
+  to: readonly AttitudeRule[],
+  from: readonly AttitudeRule[],
+  attitudes: Attitudes,
+): (path: TargetPath) => Attitude {
   const ruleFor = compileRules([...to, ...from]);
   const isExplicit = attitudes.onConflict !== undefined || attitudes.onDrift !== undefined;
   return (path) => {

@@ -38,7 +38,8 @@ export function resume(context: Context): Promise<Resumed> {
 async function undo(machine: Machine, journal: Journal): Promise<void> {
   const { create, swap, remove } = journal.phases;
   const steps = journal.phase === 'undo' ? [...create, ...swap, ...remove] : create;
-  for (const step of steps.toReversed()) if (!isOneAct(step) || isDone(machine, journal, step)) await perform(machine, journal, inverse(step));
+  for (const step of steps.toReversed())
+    if (!isOneAct(step) || isDone(machine, journal, step)) await perform(machine, journal, inverse(step));
   for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
   syncFilesystem(machine.root, STATE);
   journal.phases.backups.forEach((_, index) => removeTree(machine.root, backupDirectory(journal.firstBackup + index)));
@@ -48,7 +49,8 @@ async function undo(machine: Machine, journal: Journal): Promise<void> {
 
 async function finish(machine: Machine, journal: Journal): Promise<void> {
   const { swap, remove, discard, spent } = journal.phases;
-  for (const step of [...swap, ...remove]) if (!isOneAct(step) || !isDone(machine, journal, step)) await perform(machine, journal, step);
+  for (const step of [...swap, ...remove])
+    if (!isOneAct(step) || !isDone(machine, journal, step)) await perform(machine, journal, step);
   for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
   syncFilesystem(machine.root, STATE);
   for (const path of discard) removeTree(machine.root, path);

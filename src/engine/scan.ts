@@ -1,7 +1,16 @@
 import type { Entry } from '../core/entry';
-import { joinEntries, type Side } from '../core/decide';
+import type { Side } from '../core/decision';
+import { joinEntries } from '../core/decide';
 import { ActivateError } from '../core/errors';
-import { type Actual, type DirectoryFacts, type Found, foundOf, type Obstacle, sameFound, sameOwnership } from '../core/found';
+import {
+  type Actual,
+  type DirectoryFacts,
+  type Found,
+  foundOf,
+  type Obstacle,
+  sameFound,
+  sameOwnership,
+} from '../core/found';
 import { ancestorsOf, isBelow, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
 import { isAside } from '../core/plan';
 import { readMounts } from '../system/mounts';
@@ -119,7 +128,9 @@ const LIST_FROM = 8;
 function scanOthers(job: Scan, directory: TargetPath, questions: readonly Question[]): void {
   if (questions.length === 0) return;
   const names =
-    questions.length < LIST_FROM ? undefined : new Set(listDirectory(job.machine.root, directory).map(({ name }) => name));
+    questions.length < LIST_FROM
+      ? undefined
+      : new Set(listDirectory(job.machine.root, directory).map(({ name }) => name));
   for (const question of questions) {
     if (names === undefined || names.has(nameOf(question.path))) lookAt(job, question);
     else if (question.previous !== undefined) job.deviations.set(question.path, 'absent');
@@ -155,10 +166,17 @@ function obstacleAt({ mounts }: Scan, path: TargetPath, status: Status, next: En
   const stays = status.kind === 'directory' && next?.place === 'directory';
   if (stays) return undefined;
   if (status.mountRoot || mounts.includes(path)) return 'a mount point';
-  return status.kind === 'directory' && mounts.some((mount) => isBelow(mount, path)) ? 'a mount point inside' : undefined;
+  return status.kind === 'directory' && mounts.some((mount) => isBelow(mount, path))
+    ? 'a mount point inside'
+    : undefined;
 }
 
-function foundFrom(job: Scan, path: TargetPath, status: Status, entries: readonly (Entry | undefined)[]): Found | undefined {
+function foundFrom(
+  job: Scan,
+  path: TargetPath,
+  status: Status,
+  entries: readonly (Entry | undefined)[],
+): Found | undefined {
   const { mode, uid, gid, sizeBytes } = status;
   switch (status.kind) {
     case 'symlink': {
@@ -170,7 +188,9 @@ function foundFrom(job: Scan, path: TargetPath, status: Status, entries: readonl
     case 'file': {
       const file = { kind: 'file', mode, uid, gid, sizeBytes } as const;
       // The content matters only where it could be what an entry wants.
-      const matters = entries.some((entry) => entry?.kind === 'file' && entry.sizeBytes === sizeBytes && entry.digest !== '');
+      const matters = entries.some(
+        (entry) => entry?.kind === 'file' && entry.sizeBytes === sizeBytes && entry.digest !== '',
+      );
       const digest = matters ? digestOf(job, path) : undefined;
       return digest === undefined ? file : { ...file, digest };
     }
@@ -196,7 +216,8 @@ function findStrangers(job: Scan, from: Side, to: readonly Entry[]): void {
   );
   if (going.length === 0) return;
   const ours = new Set<TargetPath>();
-  for (const { path, place } of from.entries) if (place !== 'seed' && from.ledger.kept.get(path) !== 'unmanaged') ours.add(path);
+  for (const { path, place } of from.entries)
+    if (place !== 'seed' && from.ledger.kept.get(path) !== 'unmanaged') ours.add(path);
   // Children first, so that a directory knows what its subdirectories hold.
   for (const { path } of going.toReversed()) job.strangers.set(path, strangersIn(job, path, ours));
 }

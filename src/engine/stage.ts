@@ -29,7 +29,12 @@ const names = ['generation.json', 'manifest.json', 'withheld.json'] as const;
  *
  * @throws {ActivateError} `IO`; what was written is removed
  */
-export async function stageGeneration(context: Context, machine: Machine, to: Destination, closure: Closure): Promise<void> {
+export async function stageGeneration(
+  context: Context,
+  machine: Machine,
+  to: Destination,
+  closure: Closure,
+): Promise<void> {
   const { root } = machine;
   const directory = generationDirectory(to.number);
   const staging = joinTarget(GENERATIONS, `.staging-${to.number}`);
@@ -57,7 +62,13 @@ export function dropGeneration(machine: Machine, number: number, storePath: stri
   removeTree(machine.root, generationDirectory(number));
 }
 
-function writeRecords(context: Context, { root }: Machine, staging: TargetPath, to: Destination, closure: Closure): void {
+function writeRecords(
+  context: Context,
+  { root }: Machine,
+  staging: TargetPath,
+  to: Destination,
+  closure: Closure,
+): void {
   const { manifest } = closure;
   const overlay = to.overlay ?? POINTER;
   const generation: Generation = {
@@ -81,11 +92,21 @@ export function writeBundle(root: Machine['root'], directory: TargetPath, manife
   createFileFrom(root, joinTarget(directory, names[1]), { mode: 0o644 }, encodePieces(manifestPieces(manifest)));
   const digests = withheldDigests(manifest);
   if (Object.keys(digests).length > 0) {
-    createFile(root, joinTarget(directory, names[2]), { mode: 0o600 }, encodeName(`${JSON.stringify({ schema: 1, digests })}\n`));
+    createFile(
+      root,
+      joinTarget(directory, names[2]),
+      { mode: 0o600 },
+      encodeName(`${JSON.stringify({ schema: 1, digests })}\n`),
+    );
   }
   const snippets = joinTarget(directory, 'tmpfiles.d');
   makeDirectory(root, snippets, 0o755);
-  createFileFrom(root, joinTarget(snippets, 'activate.conf'), { mode: 0o644 }, encodePieces(fullSnippetPieces(manifest.entries, overlay)));
+  createFileFrom(
+    root,
+    joinTarget(snippets, 'activate.conf'),
+    { mode: 0o644 },
+    encodePieces(fullSnippetPieces(manifest.entries, overlay)),
+  );
 }
 
 /** Copies what the closure has for each root, and makes sure that the copy is what was planned. */
@@ -159,10 +180,15 @@ export function writeNotes(machine: Machine, notes: Notes): void {
     makeDirectory(root, directory, 0o700);
     createFile(root, joinTarget(directory, 'backup.json'), { mode: 0o600 }, encodeName(renderBackup(backup)));
   }
-  if (notes.to !== 0) writeRecord(root, joinTarget(generationDirectory(notes.to), 'ledger.json'), encodeName(renderLedger(notes.ledger)));
+  if (notes.to !== 0)
+    writeRecord(root, joinTarget(generationDirectory(notes.to), 'ledger.json'), encodeName(renderLedger(notes.ledger)));
   if (notes.from !== 0 && times.size > 0) {
     const merged = [...new Map([...readTimes(machine, notes.from), ...times])];
-    writeRecord(root, joinTarget(generationDirectory(notes.from), 'times.json'), encodeName(`${JSON.stringify({ schema: 1, times: merged })}\n`));
+    writeRecord(
+      root,
+      joinTarget(generationDirectory(notes.from), 'times.json'),
+      encodeName(`${JSON.stringify({ schema: 1, times: merged })}\n`),
+    );
   }
   writeRecord(root, snippetOf(notes.to), encodeName(snippetText(phases)));
 }

@@ -12,7 +12,12 @@ import { isVisible } from './transition';
 /** What is live, what the next boot shows, and what is not as it was recorded. Writes nothing. */
 export function readMachineStatus(context: Context): Promise<Status> {
   return withMachine(context, (machine) => {
-    const { state, from, decisions, conflicts, unread } = prepareTransition(context, machine, { kind: 'live' }, { onDrift: 'backup' });
+    const { state, from, decisions, conflicts, unread } = prepareTransition(
+      context,
+      machine,
+      { kind: 'live' },
+      { onDrift: 'backup' },
+    );
     const { live, default: next, booted, pointer } = state;
     const expected = from.overlay;
     const numbers = [...new Set([live, next, booted])].filter((number) => number !== undefined && number !== 0);
@@ -24,7 +29,9 @@ export function readMachineStatus(context: Context): Promise<Status> {
       interrupted: readInterrupted(machine),
       pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
       managed: from.entries.length,
-      drifted: [...decisions.filter(isVisible), ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(({ path }) => path),
+      drifted: [...decisions.filter(isVisible), ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(
+        ({ path }) => path,
+      ),
       kept: [...from.ledger.kept.keys()],
       displaced: from.ledger.displaced.size,
       unread: unread.map(({ path }) => path),

@@ -49,7 +49,17 @@ async function forNextBoot(context: Context, machine: Machine, { state, to }: Pr
   writeRole(machine, roleLink('default'), to.number);
   syncFilesystem(machine.root, STATE);
   const { live } = state;
-  return { state: 'done', live, default: to.number, from: live, to: to.number, changed: 0, backups: [], kept: [], swapMs: 0 };
+  return {
+    state: 'done',
+    live,
+    default: to.number,
+    from: live,
+    to: to.number,
+    changed: 0,
+    backups: [],
+    kept: [],
+    swapMs: 0,
+  };
 }
 
 function keptPaths({ decisions }: Prepared): string[] {
@@ -67,9 +77,13 @@ function refuseUnread({ unread }: Prepared): void {
 function refuseInterrupted(machine: Machine): void {
   const journal = readJournal(machine);
   if (journal === undefined) return;
-  throw new ActivateError('REFUSED', `the transition from generation ${journal.from} to ${journal.to} was interrupted`, {
-    hint: 'Finish or undo it first: `activate resume`.',
-  });
+  throw new ActivateError(
+    'REFUSED',
+    `the transition from generation ${journal.from} to ${journal.to} was interrupted`,
+    {
+      hint: 'Finish or undo it first: `activate resume`.',
+    },
+  );
 }
 
 const LOCK_DIRECTORY = '/run/activate' as TargetPath;
@@ -80,15 +94,23 @@ const LOCK = '/run/activate/lock' as TargetPath;
  *
  * @throws {ActivateError} `PERMISSION` or `LOCKED`, before anything was written
  */
-export function withLockedMachine<Result>(context: Context, task: (machine: Machine) => Promise<Result>): Promise<Result> {
+export function withLockedMachine<Result>(
+  context: Context,
+  task: (machine: Machine) => Promise<Result>,
+): Promise<Result> {
   return withMachine(context, async (machine) => {
     if (context.uid !== 0 && machine.root.path === '/') {
-      throw new ActivateError('PERMISSION', 'only root may change this machine', { hint: 'Run it as root, or try it with --root DIR.' });
+      throw new ActivateError('PERMISSION', 'only root may change this machine', {
+        hint: 'Run it as root, or try it with --root DIR.',
+      });
     }
     makeDirectories(machine.root, LOCK_DIRECTORY, 0o755);
     const lock = tryLock(machine.root, LOCK);
     if (lock === undefined) {
-      throw new ActivateError('LOCKED', 'another activation is running', { path: LOCK, hint: 'Wait for it to finish.' });
+      throw new ActivateError('LOCKED', 'another activation is running', {
+        path: LOCK,
+        hint: 'Wait for it to finish.',
+      });
     }
     try {
       return await task(machine);

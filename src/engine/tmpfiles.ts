@@ -22,7 +22,9 @@ export async function runTmpfiles(
   const { status, stderr } = await runProgram('systemd-tmpfiles', args);
   const path = unfinished();
   if (path === undefined) return;
-  throw new ActivateError('IO', `systemd-tmpfiles did not ${verb} it (status ${status}): ${lastLine(stderr)}`, { path });
+  throw new ActivateError('IO', `systemd-tmpfiles did not ${verb} it (status ${status}): ${lastLine(stderr)}`, {
+    path,
+  });
 }
 
 function lastLine(text: string): string {

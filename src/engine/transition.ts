@@ -1,6 +1,6 @@
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
-import type { Decision } from '../core/decide';
+import type { Decision } from '../core/decision';
 import { foundOf, sameFound } from '../core/found';
 import type { Journal, Phase } from '../core/journal';
 import { nextLedger } from '../core/ledger';
@@ -50,14 +50,27 @@ export async function carryOut(
 ): Promise<Done> {
   requireProgram('systemd-tmpfiles');
   const notes = planNotes(context, machine, prepared);
-  const job: Job = { context, machine, prepared, notes, journal: journalOf(prepared, notes, scope), swap: { begunMs: 0, endedMs: 0, inodes: {} } };
+  const job: Job = {
+    context,
+    machine,
+    prepared,
+    notes,
+    journal: journalOf(prepared, notes, scope),
+    swap: { begunMs: 0, endedMs: 0, inodes: {} },
+  };
   await stage(job);
   const outcome = await apply(job, wrap);
   if (outcome.state !== 'done') throw await failure(job, outcome);
   finish(job);
   const { from, to } = prepared;
   const changed = prepared.decisions.filter(isVisible).length;
-  return { from: from.number, to: to.number, changed, backups: notes.backups, swapMs: job.swap.endedMs - job.swap.begunMs };
+  return {
+    from: from.number,
+    to: to.number,
+    changed,
+    backups: notes.backups,
+    swapMs: job.swap.endedMs - job.swap.begunMs,
+  };
 }
 
 /** Whether a decision changes what is at the path, or what it shows. */
@@ -91,7 +104,13 @@ function planNotes(context: Context, machine: Machine, { decisions, actual, stat
     token: Math.floor(context.now()).toString(36),
   });
   const created = new Date(context.now()).toISOString();
-  const backups = phases.backups.map(({ path, reason }, index) => ({ number: firstBackup + index, path, reason, generation: to.number, created }));
+  const backups = phases.backups.map(({ path, reason }, index) => ({
+    number: firstBackup + index,
+    path,
+    reason,
+    generation: to.number,
+    created,
+  }));
   const ledger = nextLedger(from.ledger, to.entries, decisions, { firstBackup, backups: phases.backups });
   return { from: from.number, to: to.number, ledger, phases, backups, times, firstBackup };
 }
@@ -110,7 +129,9 @@ function timesOf({ root }: Machine, decisions: readonly Decision[]): Map<TargetP
 
 /** The times that the objects of this generation, or of an earlier one that shows the same, had when they went. */
 function earlierTimes(machine: Machine, to: Destination, numbers: readonly number[]): Map<TargetPath, string> {
-  const alike = numbers.filter((number) => number === to.number || readGeneration(machine, number).digest === to.digest);
+  const alike = numbers.filter(
+    (number) => number === to.number || readGeneration(machine, number).digest === to.digest,
+  );
   return new Map(alike.flatMap((number) => readTimes(machine, number).entries().toArray()));
 }
 
@@ -139,7 +160,8 @@ async function stage(job: Job): Promise<void> {
     writeJournal(machine, job.journal);
   } catch (error) {
     dropStaged(job);
-    if (!(error instanceof ActivateError) || error.code !== 'IO' || error.message.startsWith('the closure changed')) throw error;
+    if (!(error instanceof ActivateError) || error.code !== 'IO' || error.message.startsWith('the closure changed'))
+      throw error;
     throw undone(job, error);
   }
 }
@@ -250,11 +272,15 @@ async function failure(job: Job, outcome: Exclude<Outcome, { state: 'done' }>): 
   const { machine, journal } = job;
   if (outcome.state === 'stuck') {
     const where = pathOf(outcome.undoing);
-    return new ActivateError('UNDO_FAILED', `${messageOf(outcome.cause)}; undoing it failed: ${messageOf(outcome.undoCause)}`, {
-      ...(where === undefined ? {} : { path: where }),
-      hint: 'Mend what the message says, then run `activate resume`.',
-      cause: outcome.undoCause,
-    });
+    return new ActivateError(
+      'UNDO_FAILED',
+      `${messageOf(outcome.cause)}; undoing it failed: ${messageOf(outcome.undoCause)}`,
+      {
+        ...(where === undefined ? {} : { path: where }),
+        hint: 'Mend what the message says, then run `activate resume`.',
+        cause: outcome.undoCause,
+      },
+    );
   }
   for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
   dropStaged(job);
@@ -263,7 +289,10 @@ async function failure(job: Job, outcome: Exclude<Outcome, { state: 'done' }>): 
 
 function undone({ prepared }: Job, cause: unknown): ActivateError {
   const { path, hint } = cause instanceof ActivateError ? cause : { path: undefined, hint: undefined };
-  const live = prepared.from.number === 0 ? 'nothing is managed, as before' : `generation ${prepared.from.number} is live, as before`;
+  const live =
+    prepared.from.number === 0
+      ? 'nothing is managed, as before'
+      : `generation ${prepared.from.number} is live, as before`;
   return new ActivateError('FAILED', `${messageOf(cause)}; everything was undone, ${live}`, {
     ...(path === undefined ? {} : { path }),
     ...(hint === undefined ? {} : { hint }),

@@ -1,5 +1,5 @@
 import type { PathChange, View, ViewContent } from '../core/change';
-import type { Decision } from '../core/decide';
+import type { Decision } from '../core/decision';
 import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Found } from '../core/found';
@@ -99,8 +99,12 @@ function lookAfter(job: Job, decision: Decision): Look | undefined {
 function lookAtEntry(job: Job, entry: Entry): Look {
   if (entry.place === 'link') return lookThrough(job, job.prepared.to.overlay, entry.path);
   if (entry.kind === 'symlink') return { view: entry };
-  if (entry.kind === 'directory') return { view: { kind: 'directory', mode: entry.mode, uid: entry.uid, gid: entry.gid } };
-  const { view } = entry.source === undefined ? lookThrough(job, job.prepared.to.overlay, entry.path) : lookAt(job, sightOf(job.machine.root, entry.source as TargetPath), 'follow');
+  if (entry.kind === 'directory')
+    return { view: { kind: 'directory', mode: entry.mode, uid: entry.uid, gid: entry.gid } };
+  const { view } =
+    entry.source === undefined
+      ? lookThrough(job, job.prepared.to.overlay, entry.path)
+      : lookAt(job, sightOf(job.machine.root, entry.source as TargetPath), 'follow');
   if (view.kind !== 'file') return { view };
   const { mode, uid, gid } = entry;
   return { view: { ...view, mode, uid, gid, content: withhold(view.content, mode, job.options) } };
@@ -108,7 +112,10 @@ function lookAtEntry(job: Job, entry: Entry): Look {
 
 /** What a link through the pointer shows, once that points at `overlay`. */
 function lookThrough(job: Job, overlay: string | undefined, path: TargetPath): Look {
-  const isNew = job.closure !== undefined && overlay === job.prepared.to.overlay && job.prepared.to.number !== job.prepared.from.number;
+  const isNew =
+    job.closure !== undefined &&
+    overlay === job.prepared.to.overlay &&
+    job.prepared.to.number !== job.prepared.from.number;
   if (isNew && job.closure !== undefined) return lookAt(job, { tree: job.closure, path });
   return lookAt(job, sightOf(job.machine.root, `${overlay ?? ''}${path}` as TargetPath), 'follow');
 }
@@ -157,13 +164,20 @@ function withhold(content: ViewContent, mode: number, { secrets }: ViewOptions):
 /** Yields the change at a path, and below it where a directory is shown or hidden as a whole. */
 function* compare(job: Job, decision: Decision, before: Look, after: Look): Generator<PathChange> {
   const { path } = decision;
-  if (!sameView(before.view, after.view)) yield { path, before: before.view, after: after.view, notes: notesOn(decision) };
-  else if (notesOn(decision).length > 0 && decision.action !== 'show') yield { path, before: before.view, after: after.view, notes: notesOn(decision) };
+  if (!sameView(before.view, after.view))
+    yield { path, before: before.view, after: after.view, notes: notesOn(decision) };
+  else if (notesOn(decision).length > 0 && decision.action !== 'show')
+    yield { path, before: before.view, after: after.view, notes: notesOn(decision) };
   const isWhole = decision.previous?.place === 'link' || decision.next?.place === 'link';
   if (isWhole) yield* compareInside(job, path, before.sight, after.sight);
 }
 
-function* compareInside(job: Job, path: TargetPath, before: Sight | undefined, after: Sight | undefined): Generator<PathChange> {
+function* compareInside(
+  job: Job,
+  path: TargetPath,
+  before: Sight | undefined,
+  after: Sight | undefined,
+): Generator<PathChange> {
   const names = [...new Set([...namesIn(before), ...namesIn(after)])].toSorted();
   for (const name of names) {
     const here = joinTarget(path, name);
@@ -213,7 +227,8 @@ function sameMetadata(a: Metadata, b: Metadata): boolean {
 }
 
 function sameContent(a: ViewContent, b: ViewContent): boolean {
-  if (a.state === 'read' && b.state === 'read') return a.bytes.length === b.bytes.length && a.bytes.every((byte, index) => byte === b.bytes[index]);
+  if (a.state === 'read' && b.state === 'read')
+    return a.bytes.length === b.bytes.length && a.bytes.every((byte, index) => byte === b.bytes[index]);
   if (a.state === 'read' || b.state === 'read') return false;
   return a.digest !== undefined && a.digest === b.digest;
 }
@@ -221,5 +236,9 @@ function sameContent(a: ViewContent, b: ViewContent): boolean {
 function notesOn(decision: Decision): string[] {
   if (decision.action === 'restore') return ["the machine's own comes back"];
   if (!('save' in decision) || decision.save === undefined) return [];
-  return [decision.save === 'displaced' ? "the machine's own is kept as a backup" : 'somebody changed this; the change is kept as a backup'];
+  return [
+    decision.save === 'displaced'
+      ? "the machine's own is kept as a backup"
+      : 'somebody changed this; the change is kept as a backup',
+  ];
 }

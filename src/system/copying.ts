@@ -37,7 +37,12 @@ export function createFile(root: Root, path: TargetPath, attributes: FileAttribu
 }
 
 /** {@link createFile} for content that comes in pieces: only one of them is in memory at a time. */
-export function createFileFrom(root: Root, path: TargetPath, attributes: FileAttributes, pieces: Iterable<Uint8Array>): void {
+export function createFileFrom(
+  root: Root,
+  path: TargetPath,
+  attributes: FileAttributes,
+  pieces: Iterable<Uint8Array>,
+): void {
   attempt('create the file', path, () =>
     withNewFile(root, path, (created) => {
       for (const piece of pieces) writeAll(created, piece);

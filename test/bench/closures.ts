@@ -15,10 +15,17 @@ export interface Shape {
  *
  * @returns the paths of both, as the machine whose store that is sees them
  */
-export function writeClosures(store: string, { entries, copies }: Shape, changed: number): { first: string; second: string } {
+export function writeClosures(
+  store: string,
+  { entries, copies }: Shape,
+  changed: number,
+): { first: string; second: string } {
   const every = Math.max(1, Math.round(1 / copies));
   const changeEvery = Math.max(1, Math.round(1 / changed));
-  for (const [version, name] of [['1', 'first'], ['2', 'second']] as const) {
+  for (const [version, name] of [
+    ['1', 'first'],
+    ['2', 'second'],
+  ] as const) {
     const top = join(store, `${name.padEnd(32, '0')}-etc`);
     rmSync(top, { recursive: true, force: true });
     for (let index = 0; index < entries; index += 1) {

@@ -97,7 +97,8 @@ describe('a transition', () => {
       const entries = [first, second].flatMap((closure) => takeSnapshot(join(closure, 'etc')));
       const named = new Set(entries.map(({ path }) => path));
       const covering = new Set(entries.filter(({ kind }) => kind !== 'directory').map(({ path }) => path));
-      const isOthers = ({ path, kind }: Seen): boolean => kind !== 'directory' && !named.has(path) && !isBelowAny(path, covering);
+      const isOthers = ({ path, kind }: Seen): boolean =>
+        kind !== 'directory' && !named.has(path) && !isBelowAny(path, covering);
       const before = seeEtc(sandbox).filter(isOthers);
       await switchOn(sandbox.root, closureAt(first), backup);
       expect(compareSnapshots(before, seeEtc(sandbox).filter(isOthers), { times: true })).toEqual([]);
@@ -128,12 +129,14 @@ describe('a transition', () => {
 /** What a process that opens the path sees: links through the pointer are looked through. */
 function lookThrough(sandbox: Sandbox, seen: Seen): Seen {
   if (seen.linkText?.startsWith('/run/filesystem-overlay/') !== true) return seen;
-  const [shown] = takeSnapshot(sandbox.on(`/var/lib/activate/generations/1/tree/etc`)).filter(({ path }) => path === seen.path);
-  return shown ?? seen;
+  const shown = takeSnapshot(sandbox.on(`/var/lib/activate/generations/1/tree/etc`));
+  return shown.find(({ path }) => path === seen.path) ?? seen;
 }
 
 function isSame(a: Seen, b: Seen): boolean {
-  return a.kind === b.kind && a.mode === b.mode && a.uid === b.uid && a.sha256 === b.sha256 && a.linkText === b.linkText;
+  return (
+    a.kind === b.kind && a.mode === b.mode && a.uid === b.uid && a.sha256 === b.sha256 && a.linkText === b.linkText
+  );
 }
 
 /** Whether a file or link takes the place of one of the directories above a path. */
@@ -149,7 +152,14 @@ function stepsToTry(steps: number): number[] {
 
 async function countSteps(sandbox: Sandbox, closure: string): Promise<number> {
   const prepared = await planOn(sandbox.root, closureAt(closure), backup);
-  const terms = { firstBackup: 1, timeOf: () => undefined, earlierTimeOf: () => undefined, ownerOf: () => 0, self: 0, token: 'x' };
+  const terms = {
+    firstBackup: 1,
+    timeOf: () => undefined,
+    earlierTimeOf: () => undefined,
+    ownerOf: () => 0,
+    self: 0,
+    token: 'x',
+  };
   const pointer = { from: prepared.state.pointer, to: prepared.to.overlay };
   const { create, swap, remove } = planSteps(prepared.decisions, { ...terms, pointer });
   return create.length + swap.length + remove.length;

@@ -34,7 +34,12 @@ export function closureAt(argument: string): Target {
 }
 
 /** Switches and insists that it is not refused. */
-export async function switchOn(root: string, target: Target, attitudes: Attitudes = {}, scope: Scope = 'live and default'): Promise<Switched> {
+export async function switchOn(
+  root: string,
+  target: Target,
+  attitudes: Attitudes = {},
+  scope: Scope = 'live and default',
+): Promise<Switched> {
   const outcome = await switchTo(contextOn(root), target, scope, attitudes);
   if (outcome.state === 'refused') throw new Error(`refused: ${JSON.stringify(outcome.conflicts)}`);
   return outcome;

@@ -24,7 +24,7 @@ if (missing.length > 0) console.warn(`Not installed: ${missing.join(' and ')}. P
 export const withGit = describe.skipIf(missing.length > 0 && !mustRun);
 
 /** Files and links by path; directories are made as needed. */
-export type Files = Readonly<Record<string, View>>;
+type Files = Readonly<Record<string, View>>;
 
 /** A temporary directory with a git repository, the user's own configuration left out. */
 export interface Repository {
@@ -72,9 +72,9 @@ export function useRepository(): Repository {
       return git('write-tree').trim();
     },
     apply(program, files, patch) {
-      write(`${base}/work`, files);
-      run(`${base}/work`, appliers[program], encodeName(patch));
-      return read(`${base}/work`);
+      write(`${base}/patched`, files);
+      run(`${base}/patched`, appliers[program], encodeName(patch));
+      return read(`${base}/patched`);
     },
   };
 }

@@ -10,7 +10,22 @@ export type Node =
 export type Tree = Readonly<Record<string, Node>>;
 
 /** Few names, so that two random trees share many; some of them hostile. */
-const names = ['a', 'b', 'a-b', 'with space', '100%', '"q"', '*', '{x,y}', '\u00e4', '\udcff', '\u0001', '--', 'passwd', 'x'.repeat(255)];
+const names = [
+  'a',
+  'b',
+  'a-b',
+  'with space',
+  '100%',
+  '"q"',
+  '*',
+  '{x,y}',
+  '\u00e4',
+  '\udcff',
+  '\u0001',
+  '--',
+  'passwd',
+  'x'.repeat(255),
+];
 
 const name = fc.constantFrom(...names);
 
@@ -31,7 +46,11 @@ function tree(depth: number): fc.Arbitrary<Tree> {
   const children: fc.Arbitrary<Node> =
     depth === 0
       ? fc.oneof(file, symlink)
-      : fc.oneof({ weight: 4, arbitrary: file }, { weight: 2, arbitrary: symlink }, { weight: 3, arbitrary: directory(depth - 1) });
+      : fc.oneof(
+          { weight: 4, arbitrary: file },
+          { weight: 2, arbitrary: symlink },
+          { weight: 3, arbitrary: directory(depth - 1) },
+        );
   return fc.dictionary(name, children, { maxKeys: 6 });
 }
 
@@ -72,7 +91,7 @@ export function writeTree(directory: string, content: Tree): void {
 
 /** The bytes of a name in which lone surrogates stand for bytes that are not UTF-8; written apart from the code under test. */
 export function bytesOf(text: string): Buffer {
-  const parts = [...text].map((character) => {
+  const parts = Array.from(text, (character) => {
     const code = character.codePointAt(0) ?? 0;
     return code >= 0xdc80 && code <= 0xdcff ? Buffer.from([code - 0xdc00]) : Buffer.from(character);
   });
