@@ -8,7 +8,7 @@ import { declareStatus } from './commands/status';
 import { declareRollback, declareSwitch } from './commands/switch';
 import type { Context, LogLevel } from './context';
 import { exitStatuses, exitStatusOf } from './core/errors';
-import { errorToJson, renderError } from './core/report';
+import { errorToJson, renderError } from './core/report/report';
 
 /** What the command line leaves to the surroundings: streams, signals, the machine. */
 export interface Host {

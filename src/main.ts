@@ -3,7 +3,7 @@ import { runCli } from './cli';
 import type { Context, Log, LogLevel } from './context';
 import type { GlobalOptions } from './cli';
 import { encodeName } from './core/bytes';
-import { renderLogLine } from './core/log-line';
+import { renderLogLine } from './core/report/log-line';
 
 declare const ACTIVATE_VERSION: string | undefined;
 

@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Context } from './context';
-import type { OnConflict, OnDrift } from './core/decision';
-import { parseGenerationNumber } from './core/generation';
-import type { ClosureFormat } from './core/manifest';
+import type { OnConflict, OnDrift } from './core/plan/decision';
+import { parseGenerationNumber } from './core/records/generation';
+import type { ClosureFormat } from './core/records/manifest';
 
 /** How a closure is read, as the command line says it. */
 export interface ClosureFlags {

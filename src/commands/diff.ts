@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Context } from '../context';
-import { paintFor } from '../core/paint';
-import { type PreviewForm, renderPreview, renderRemarks } from '../core/preview';
+import { paintFor } from '../core/report/paint';
+import { type PreviewForm, renderPreview, renderRemarks } from '../core/report/preview';
 import type { Target } from '../engine/prepare';
 import { previewTransition } from '../engine/preview';
 import {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
-import { plural } from '../core/report';
+import { plural } from '../core/report/report';
 import { collectGarbage } from '../engine/collecting';
 import { parseAge, parseNumber, type Run } from '../options';
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
-import { displayName } from '../core/display';
-import { plural } from '../core/report';
+import { displayName } from '../core/report/display';
+import { plural } from '../core/report/report';
 import { generate } from '../engine/bundle';
 import { addClosureOptions, type ClosureFlags, type Run } from '../options';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
-import { renderGenerations } from '../core/generations-report';
+import { renderGenerations } from '../core/report/generations-report';
 import { listGenerations } from '../engine/collecting';
 import type { Run } from '../options';
 

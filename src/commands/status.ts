@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
-import { renderStatus } from '../core/generations-report';
+import { renderStatus } from '../core/report/generations-report';
 import { readMachineStatus } from '../engine/status';
 import type { Run } from '../options';
 

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
 import { exitStatuses } from '../core/errors';
-import { renderSwitched } from '../core/outcome';
-import { paintFor } from '../core/paint';
-import { renderPreview, renderRemarks } from '../core/preview';
+import { renderSwitched } from '../core/report/outcome';
+import { paintFor } from '../core/report/paint';
+import { renderPreview, renderRemarks } from '../core/report/preview';
 import type { Target } from '../engine/prepare';
 import { previewTransition } from '../engine/preview';
 import { switchTo } from '../engine/switching';

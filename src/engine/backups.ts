@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { STATE } from '../core/entry';
-import { parseGenerationNumber, parseRecord } from '../core/generation';
+import { parseGenerationNumber, parseRecord } from '../core/records/generation';
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
 import { listDirectory, readStatus } from '../system/reading';
 import { readText } from './generations';

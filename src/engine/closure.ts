@@ -2,14 +2,14 @@ import { posix } from 'node:path';
 import type { Context } from '../context';
 import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
-import { desiredEntries, type Wish } from '../core/desired';
-import { whyNotPlaceable } from '../core/full-snippet';
-import { GENERATIONS } from '../core/generation';
-import { detectFormat, isSidecarName, type Item, type Listing, refuseLoops } from '../core/listing';
-import type { ClosureFormat, Manifest } from '../core/manifest';
+import { desiredEntries, type Wish } from '../core/closure/desired';
+import { whyNotPlaceable } from '../core/snippet/full-snippet';
+import { GENERATIONS } from '../core/records/generation';
+import { detectFormat, isSidecarName, type Item, type Listing, refuseLoops } from '../core/closure/listing';
+import type { ClosureFormat, Manifest } from '../core/records/manifest';
 import { joinTarget, parseTargetPath, type TargetPath } from '../core/path';
-import { defaultPolicy, parsePolicy, type Policy } from '../core/policy';
-import { parseGroup, parsePasswd } from '../core/users';
+import { defaultPolicy, parsePolicy, type Policy } from '../core/policy/policy';
+import { parseGroup, parsePasswd } from '../core/closure/users';
 import { listDirectory, readFile, readLinkTexts, readStatus } from '../system/reading';
 import { closeRoot, openRoot, type Root } from '../system/rooted';
 import { readHostFile, resolveHostPath } from '../system/host-files';
@@ -244,8 +244,8 @@ function walkOther(job: Walk, here: TargetPath, path: TargetPath): void {
 /** The machine's users win over the closure's own: its numbers are the ones that its files have. */
 function readOwners(machine: Machine, top: Root, source: 'machine' | 'closure alone'): Pick<Wish, 'users' | 'groups'> {
   const trees = source === 'machine' ? [top, machine.root] : [top];
-  const passwd = trees.flatMap((tree) => [...parsePasswd(readOptional(tree, '/etc/passwd'))]);
-  const group = trees.flatMap((tree) => [...parseGroup(readOptional(tree, '/etc/group'))]);
+  const passwd = trees.flatMap((tree) => parsePasswd(readOptional(tree, '/etc/passwd')).entries().toArray());
+  const group = trees.flatMap((tree) => parseGroup(readOptional(tree, '/etc/group')).entries().toArray());
   return { users: new Map([['root', 0], ...passwd]), groups: new Map([['root', 0], ...group]) };
 }
 

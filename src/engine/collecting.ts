@@ -1,5 +1,5 @@
 import type { Context } from '../context';
-import type { Generation } from '../core/generation';
+import type { Generation } from '../core/records/generation';
 import { readGeneration, readState, type State } from './generations';
 import { type Machine, withMachine } from './machine';
 import { dropGeneration } from './stage';

@@ -1,6 +1,6 @@
 import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
-import { itemsBelow, type Listing } from '../core/listing';
+import { itemsBelow, type Listing } from '../core/closure/listing';
 import type { TargetPath } from '../core/path';
 import { digestBytes, digestInRoot } from '../system/host-files';
 import { digestHostFile } from '../system/reading';

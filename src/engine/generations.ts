@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Side } from '../core/decision';
+import type { Side } from '../core/plan/decision';
 import { POINTER, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import {
@@ -9,9 +9,9 @@ import {
   parseGeneration,
   parseGenerationNumber,
   parseRecord,
-} from '../core/generation';
-import { emptyLedger, type Ledger, parseLedger } from '../core/ledger';
-import { type Manifest, parseManifest } from '../core/manifest';
+} from '../core/records/generation';
+import { emptyLedger, type Ledger, parseLedger } from '../core/records/ledger';
+import { type Manifest, parseManifest } from '../core/records/manifest';
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
 import { readFile, readLinkText, readStatus, listDirectory } from '../system/reading';
 import type { Machine } from './machine';

@@ -1,6 +1,6 @@
 import { encodeName } from '../core/bytes';
-import { JOURNAL } from '../core/generation';
-import { type Journal, parseJournal, renderJournal } from '../core/journal';
+import { JOURNAL } from '../core/records/generation';
+import { type Journal, parseJournal, renderJournal } from '../core/records/journal';
 import { hostPath } from '../core/path';
 import { writeRecord } from '../system/records';
 import { removeTree } from '../system/removing';

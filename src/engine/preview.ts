@@ -1,5 +1,5 @@
 import type { Context } from '../context';
-import type { Preview } from '../core/preview';
+import type { Preview } from '../core/report/preview';
 import { withMachine } from './machine';
 import { type Attitudes, prepareTransition, type Target } from './prepare';
 import { isVisible } from './transition';

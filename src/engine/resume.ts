@@ -1,7 +1,7 @@
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
-import type { Journal } from '../core/journal';
-import { inverse, isOneAct, type Step } from '../core/step';
+import type { Journal } from '../core/records/journal';
+import { inverse, isOneAct, type Step } from '../core/plan/step';
 import { readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
 import { backupDirectory } from './backups';

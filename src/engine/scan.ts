@@ -1,6 +1,6 @@
 import type { Entry } from '../core/entry';
-import type { Side } from '../core/decision';
-import { joinEntries } from '../core/decide';
+import type { Side } from '../core/plan/decision';
+import { joinEntries } from '../core/plan/decide';
 import { ActivateError } from '../core/errors';
 import {
   type Actual,
@@ -12,7 +12,7 @@ import {
   sameOwnership,
 } from '../core/found';
 import { ancestorsOf, isBelow, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
-import { isAside } from '../core/plan';
+import { isAside } from '../core/plan/plan';
 import { readMounts } from '../system/mounts';
 import { canWriteDirectory, digestFile, listDirectory, readLinkTexts, readStatus } from '../system/reading';
 import type { Status } from '../system/syscalls/status';

@@ -1,12 +1,12 @@
 import type { Context } from '../context';
 import { POINTER, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
-import { fullSnippetPieces, transitionSnippet } from '../core/full-snippet';
-import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../core/generation';
-import { type Ledger, renderLedger } from '../core/ledger';
-import { type Manifest, manifestPieces, withheldDigests } from '../core/manifest';
+import { fullSnippetPieces, transitionSnippet } from '../core/snippet/full-snippet';
+import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../core/records/generation';
+import { type Ledger, renderLedger } from '../core/records/ledger';
+import { type Manifest, manifestPieces, withheldDigests } from '../core/records/manifest';
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
-import type { Phases } from '../core/plan';
+import type { Phases } from '../core/plan/plan';
 import { encodeName, encodePieces } from '../core/bytes';
 import { makeDirectories, makeDirectory, makeSymlink, removeFile, renamePath, replacePath } from '../system/changing';
 import { createFile, createFileFrom } from '../system/copying';

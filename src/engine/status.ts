@@ -1,7 +1,7 @@
 import type { Context } from '../context';
-import type { Status } from '../core/generations-report';
+import type { Status } from '../core/report/generations-report';
 import { ActivateError } from '../core/errors';
-import { JOURNAL } from '../core/generation';
+import { JOURNAL } from '../core/records/generation';
 import { readStatus } from '../system/reading';
 import { readGeneration } from './generations';
 import { readJournal } from './journal';

@@ -1,5 +1,5 @@
 import type { Context } from '../context';
-import type { Switched } from '../core/outcome';
+import type { Switched } from '../core/report/outcome';
 import { ActivateError } from '../core/errors';
 import type { TargetPath } from '../core/path';
 import { makeDirectories, syncFilesystem } from '../system/changing';

@@ -1,12 +1,12 @@
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
-import type { Decision } from '../core/decision';
+import type { Decision } from '../core/plan/decision';
 import { foundOf, sameFound } from '../core/found';
-import type { Journal, Phase } from '../core/journal';
-import { nextLedger } from '../core/ledger';
+import type { Journal, Phase } from '../core/records/journal';
+import { nextLedger } from '../core/records/ledger';
 import type { TargetPath } from '../core/path';
-import { planSteps } from '../core/plan';
-import { pathOf } from '../core/step';
+import { planSteps } from '../core/plan/plan';
+import { pathOf } from '../core/plan/step';
 import { syncFilesystem } from '../system/changing';
 import { requireProgram } from '../system/programs';
 import { readStatus } from '../system/reading';

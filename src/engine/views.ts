@@ -1,5 +1,5 @@
-import type { PathChange, View, ViewContent } from '../core/change';
-import type { Decision } from '../core/decision';
+import type { PathChange, View, ViewContent } from '../core/report/change';
+import type { Decision } from '../core/plan/decision';
 import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Found } from '../core/found';

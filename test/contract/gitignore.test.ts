@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import type { TargetPath } from '../../src/core/path';
-import { compileRules } from '../../src/core/policy';
+import { compileRules } from '../../src/core/policy/policy';
 
 const repository = mkdtempSync(join(tmpdir(), 'activate-gitignore-'));
 afterAll(() => rmSync(repository, { recursive: true }));

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { overlayLinkText } from '../../src/core/entry';
 import type { TargetPath } from '../../src/core/path';
-import { type SnippetLine, whyNotRepresentable } from '../../src/core/snippet';
+import { type SnippetLine, whyNotRepresentable } from '../../src/core/snippet/snippet';
 import { copyTree, directory, link, remove } from '../support/lines';
 import { contract, done, useScene } from '../support/tmpfiles';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import * as fc from 'fast-check';
-import type { SnippetLine } from '../../src/core/snippet';
+import type { SnippetLine } from '../../src/core/snippet/snippet';
 import { copy, copyTree, directory, link, namedDirectory, owned, pointer, remove } from '../support/lines';
 import { anyName, decoyNames, linkText, nameBytes, namesWithEachByte, trickyNames } from '../support/names';
 import { contract, done, self, type Tree, useScene } from '../support/tmpfiles';

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { renderSnippet } from '../../src/core/snippet';
+import { renderSnippet } from '../../src/core/snippet/snippet';
 import { copy, directory, link, namedDirectory, owned, pointer } from '../support/lines';
 import { contract, done, rootTest, self, useScene } from '../support/tmpfiles';
 

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { ActivateError } from '../../src/core/errors';
-import { planSteps } from '../../src/core/plan';
+import { planSteps } from '../../src/core/plan/plan';
 import { withMachine } from '../../src/engine/machine';
 import { prepareTransition } from '../../src/engine/prepare';
 import { carryOut } from '../../src/engine/transition';

@@ -1,5 +1,5 @@
 import type { Context, Log } from '../../src/context';
-import type { Switched } from '../../src/core/outcome';
+import type { Switched } from '../../src/core/report/outcome';
 import { withMachine } from '../../src/engine/machine';
 import type { Attitudes, Prepared, Target } from '../../src/engine/prepare';
 import { prepareTransition } from '../../src/engine/prepare';

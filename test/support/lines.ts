@@ -1,6 +1,6 @@
 import type { Ownership } from '../../src/core/entry';
 import type { TargetPath } from '../../src/core/path';
-import type { SnippetLine } from '../../src/core/snippet';
+import type { SnippetLine } from '../../src/core/snippet/snippet';
 
 // Snippet lines, written shortly.
 

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { decodeName, encodeName } from '../../src/core/bytes';
-import { renderSnippet, type SnippetLine } from '../../src/core/snippet';
+import { renderSnippet, type SnippetLine } from '../../src/core/snippet/snippet';
 
 /** Who runs the tests, and owns what they make. */
 export const self = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };

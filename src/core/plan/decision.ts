@@ -1,0 +1,48 @@
+import type { Entry, Ownership } from '../entry';
+import type { Found, Obstacle } from '../found';
+import type { Ledger } from '../records/ledger';
+import type { TargetPath } from '../path';
+
+export type OnConflict = 'refuse' | 'backup' | 'keep';
+export type OnDrift = 'backup' | 'refuse' | 'keep';
+
+/** What to do about the machine's own at a path; `explicit` where somebody said so for this path or this command. */
+export interface Attitude {
+  readonly onConflict: OnConflict;
+  readonly onDrift: OnDrift;
+  readonly explicit: boolean;
+}
+
+/** What happens at one path. */
+export type Decision = { readonly path: TargetPath; readonly previous?: Entry; readonly next?: Entry } & (
+  | { readonly action: 'create'; readonly next: Entry }
+  /** The link stays; what it shows changes with the pointer. */
+  | { readonly action: 'show'; readonly previous: Entry; readonly next: Entry }
+  | { readonly action: 'replace'; readonly found: Found; readonly next: Entry; readonly save?: SaveReason }
+  | { readonly action: 'remove'; readonly found: Found; readonly save?: SaveReason }
+  | { readonly action: 'restore'; readonly found?: Found; readonly backup: number; readonly save?: SaveReason }
+  /** A directory of the machine's that we had replaced is made again. */
+  | { readonly action: 'reopen'; readonly found: Found; readonly after: Ownership }
+  /** Something of the machine's, in a directory that goes, is kept as a backup. */
+  | { readonly action: 'evict'; readonly save: SaveReason }
+  | { readonly action: 'own'; readonly before: Ownership; readonly after: Ownership }
+  | { readonly action: 'keep'; readonly found?: Found; readonly why: 'unmanaged' | 'drifted' }
+  /** Given up, and left to the machine as somebody changed it. */
+  | { readonly action: 'release' }
+  /** A directory that was there already serves; `after` where the policy insists on another mode or owner. */
+  | { readonly action: 'adopt'; readonly before: Ownership; readonly after?: Ownership; readonly next: Entry }
+);
+
+/** Why what was at a path is kept: it was the machine's before us, or somebody edited ours. */
+export type SaveReason = 'displaced' | 'drifted';
+
+export type Conflict = { readonly path: TargetPath } & (
+  | { readonly reason: 'unmanaged' | 'drifted'; readonly found?: Found }
+  | { readonly reason: 'blocked'; readonly obstacle: Obstacle }
+);
+
+/** One side of a transition: what a generation wants, and what it knows of the machine while it is live. */
+export interface Side {
+  readonly entries: readonly Entry[];
+  readonly ledger: Ledger;
+}

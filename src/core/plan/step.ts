@@ -1,0 +1,109 @@
+import type { Content, Ownership } from '../entry';
+import type { TargetPath } from '../path';
+
+/** Something to be made where nothing is. `mtimeNs`, in nanoseconds as decimal text, where an earlier time comes back. */
+export type Made =
+  | { readonly kind: 'symlink'; readonly linkText: string; readonly mtimeNs?: string }
+  | (Ownership & { readonly kind: 'directory' })
+  | (Ownership & Content & { readonly kind: 'file'; readonly source: string; readonly mtimeNs?: string });
+
+export interface MadeAt {
+  readonly path: TargetPath;
+  readonly made: Made;
+}
+
+/** A link or directory that is there and goes. */
+export interface Gone {
+  readonly path: TargetPath;
+  readonly was:
+    | { readonly kind: 'symlink'; readonly linkText: string; readonly mtimeNs?: string }
+    | (Ownership & { readonly kind: 'directory' });
+}
+
+/**
+ * One change of the machine. Each is atomic or leaves nothing that anybody refers to, can be done twice, and has an
+ * {@link inverse}.
+ */
+export type Step =
+  /** systemd-tmpfiles makes links and directories where nothing is, from the transition snippet. */
+  | { readonly op: 'create'; readonly objects: readonly MadeAt[] }
+  | { readonly op: 'uncreate'; readonly objects: readonly MadeAt[] }
+  /** systemd-tmpfiles removes links and empty directories, from the same snippet. */
+  | { readonly op: 'remove'; readonly objects: readonly Gone[] }
+  | { readonly op: 'unremove'; readonly objects: readonly Gone[] }
+  /** `activate` makes one object itself: a staged one, or one in a directory that another user owns. */
+  | { readonly op: 'make'; readonly path: TargetPath; readonly made: Made }
+  | { readonly op: 'unmake'; readonly path: TargetPath; readonly made: Made }
+  /** The pointer moves; `undefined` is no pointer. */
+  | { readonly op: 'point'; readonly from: string | undefined; readonly to: string | undefined }
+  /** What is at `path` and what is at `aside` change places in one instant. */
+  | { readonly op: 'exchange'; readonly path: TargetPath; readonly aside: TargetPath }
+  /** Never over something that is there. */
+  | { readonly op: 'move'; readonly from: TargetPath; readonly to: TargetPath }
+  /** What is at `aside` becomes a numbered backup. */
+  | { readonly op: 'save'; readonly aside: TargetPath; readonly backup: number }
+  | { readonly op: 'unsave'; readonly aside: TargetPath; readonly backup: number }
+  /** A numbered backup comes back, at first to `aside`. */
+  | { readonly op: 'fetch'; readonly backup: number; readonly aside: TargetPath }
+  | { readonly op: 'unfetch'; readonly backup: number; readonly aside: TargetPath }
+  | { readonly op: 'own'; readonly path: TargetPath; readonly before: Ownership; readonly after: Ownership };
+
+/** What undoes a step. `inverse(inverse(step))` is `step`. */
+export function inverse(step: Step): Step {
+  switch (step.op) {
+    case 'create':
+      return { ...step, op: 'uncreate' };
+    case 'uncreate':
+      return { ...step, op: 'create' };
+    case 'remove':
+      return { ...step, op: 'unremove' };
+    case 'unremove':
+      return { ...step, op: 'remove' };
+    case 'make':
+      return { ...step, op: 'unmake' };
+    case 'unmake':
+      return { ...step, op: 'make' };
+    case 'save':
+      return { ...step, op: 'unsave' };
+    case 'unsave':
+      return { ...step, op: 'save' };
+    case 'fetch':
+      return { ...step, op: 'unfetch' };
+    case 'unfetch':
+      return { ...step, op: 'fetch' };
+    case 'point':
+    case 'move':
+      return { ...step, from: step.to, to: step.from } as Step;
+    case 'own':
+      return { ...step, before: step.after, after: step.before };
+    case 'exchange':
+      return step;
+  }
+}
+
+/** Whether a step either happened or did not: the others may fail half way, and can be done, and undone, twice. */
+export function isOneAct({ op }: Step): boolean {
+  return op === 'exchange' || op === 'move';
+}
+
+/** The path that a message about the step names. */
+export function pathOf(step: Step): string | undefined {
+  switch (step.op) {
+    case 'create':
+    case 'uncreate':
+    case 'remove':
+    case 'unremove':
+      return step.objects.length === 1 ? step.objects[0]?.path : undefined;
+    case 'point':
+      return undefined;
+    case 'move':
+      return step.to;
+    case 'save':
+    case 'unsave':
+    case 'fetch':
+    case 'unfetch':
+      return step.aside;
+    default:
+      return step.path;
+  }
+}

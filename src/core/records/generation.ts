@@ -1,0 +1,108 @@
+import * as v from 'valibot';
+import type { OnConflict, OnDrift } from '../plan/decision';
+import { STATE } from '../entry';
+import { ActivateError } from '../errors';
+import { checkSchema, type ClosureFormat } from './manifest';
+import { joinTarget, parseTargetPath, type TargetPath } from '../path';
+
+/** A numbered record of one activated closure. */
+export interface Generation {
+  readonly number: number;
+  /** The closure as it was named, made absolute. */
+  readonly closure: string;
+  readonly format: ClosureFormat;
+  /** The text of the pointer that shows it. */
+  readonly overlay: TargetPath;
+  /** The store path that a gc root protects; absent where the generation has a copy of its own. */
+  readonly storePath?: string;
+  /** SHA-256 of the manifest and of where its content lies: equal digests show the same. */
+  readonly digest: string;
+  /** What the policy said about conflicts and drift; the rest of it is in the manifest. */
+  readonly rules: readonly AttitudeRule[];
+  /** How many paths it manages. */
+  readonly paths: number;
+  /** When it was made, ISO 8601 in UTC. */
+  readonly created: string;
+  /** The version of `activate` that made it. */
+  readonly version: string;
+}
+
+/** A rule of a policy, as far as it still matters once the entries are known. */
+export interface AttitudeRule {
+  readonly match: string;
+  readonly onConflict?: OnConflict | undefined;
+  readonly onDrift?: OnDrift | undefined;
+}
+
+export const GENERATIONS = joinTarget(STATE, 'generations');
+export const JOURNAL = joinTarget(STATE, 'transition.json');
+
+export function generationDirectory(number: number): TargetPath {
+  return joinTarget(GENERATIONS, String(number));
+}
+
+/** Reads a number of a generation as people type it; `undefined` for anything else. */
+export function parseGenerationNumber(text: string): number | undefined {
+  return /^(?:0|[1-9]\d{0,8})$/u.test(text) ? Number(text) : undefined;
+}
+
+const schema = v.strictObject({
+  schema: v.literal(1),
+  number: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  closure: v.string(),
+  format: v.picklist(['nixos', 'guix', 'tree']),
+  overlay: v.custom<TargetPath>((value) => typeof value === 'string' && parseTargetPath(value) === value),
+  storePath: v.optional(v.string()),
+  digest: v.string(),
+  rules: v.array(
+    v.strictObject({
+      match: v.string(),
+      onConflict: v.optional(v.picklist(['refuse', 'backup', 'keep'])),
+      onDrift: v.optional(v.picklist(['backup', 'refuse', 'keep'])),
+    }),
+  ),
+  paths: v.number(),
+  created: v.string(),
+  version: v.string(),
+});
+
+export function renderGeneration(generation: Generation): string {
+  return `${JSON.stringify({ schema: 1, ...generation }, undefined, 1)}\n`;
+}
+
+/**
+ * The inverse of {@link renderGeneration}.
+ *
+ * @throws {ActivateError} `STATE`
+ */
+export function parseGeneration(text: string, file: string): Generation {
+  const { schema: _, ...generation } = parseRecord(text, file, schema);
+  return generation as Generation;
+}
+
+/**
+ * Reads one of our small JSON records.
+ *
+ * @throws {ActivateError} `STATE` where it is not JSON, was written by a newer version, or lacks something
+ */
+export function parseRecord<Output>(text: string, file: string, shape: v.GenericSchema<unknown, Output>): Output {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    throw damaged(file, 'it is not JSON', error);
+  }
+  checkSchema((document as { schema?: unknown } | null)?.schema, file);
+  const result = v.safeParse(shape, document);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  throw damaged(file, `${v.getDotPath(issue) ?? 'it'}: ${issue.message}`, undefined);
+}
+
+function damaged(file: string, why: string, cause: unknown): ActivateError {
+  return new ActivateError('STATE', `the record is damaged: ${why}`, {
+    path: file,
+    hint: 'Restore it from a backup, or remove the generation that it belongs to.',
+    cause,
+  });
+}

@@ -1,0 +1,120 @@
+import { displayName, displayWidth } from './display';
+import type { Generation } from '../records/generation';
+
+/** Which generation is what; 0 where nothing is managed. */
+export interface Roles {
+  readonly live: number;
+  readonly default: number;
+  readonly booted: number | undefined;
+}
+
+/** What `status` knows. */
+export interface Status extends Roles {
+  /** The records of the generations in `live` and `default`. */
+  readonly generations: readonly Generation[];
+  /** A transition that is under way or was interrupted. */
+  readonly interrupted: { readonly from: number; readonly to: number } | 'unreadable' | undefined;
+  /** Whether the pointer shows what is live. */
+  readonly pointer: 'right' | 'wrong' | 'missing';
+  readonly managed: number;
+  /** Paths that are not as they were recorded. */
+  readonly drifted: readonly string[];
+  /** Paths where the machine's own was left in place. */
+  readonly kept: readonly string[];
+  /** How many originals are kept, to come back. */
+  readonly displaced: number;
+  readonly unread: readonly string[];
+}
+
+/** The generations, oldest first, a line each. */
+export function renderGenerations(generations: readonly Generation[], roles: Roles, form: 'text' | 'json'): string {
+  if (form === 'json') {
+    const rows = generations.map((generation) => ({ ...generation, roles: rolesOf(generation.number, roles) }));
+    return `${JSON.stringify({ schema: 1, generations: rows, live: roles.live, default: roles.default, booted: roles.booted ?? null }, undefined, 1)}\n`;
+  }
+  if (generations.length === 0) return 'There are no generations: nothing is managed.\n';
+  const rows = generations.map((generation) => [
+    String(generation.number),
+    shortTime(generation.created),
+    generation.format,
+    String(generation.paths),
+    rolesOf(generation.number, roles).join(', '),
+    displayName(generation.closure),
+  ]);
+  return renderTable([['number', 'made', 'format', 'paths', 'role', 'closure'], ...rows]);
+}
+
+function rolesOf(number: number, roles: Roles): string[] {
+  return (['live', 'default', 'booted'] as const).filter((role) => roles[role] === number);
+}
+
+/** `2026-11-21T08:00:12.345Z` → `2026-11-21 08:00:12`, still UTC. */
+function shortTime(iso: string): string {
+  return iso.slice(0, 19).replace('T', ' ');
+}
+
+function renderTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => displayWidth(row[column] ?? ''))));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - displayWidth(cell)))
+      .join('  ')
+      .trimEnd(),
+  );
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+const MOST_PATHS = 10;
+
+/** The status on one screen, or as JSON. */
+export function renderStatus(status: Status, form: 'text' | 'json'): string {
+  if (form === 'json')
+    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
+  const lines = [
+    `live     ${describe(status, status.live)}`,
+    `default  ${status.default === status.live ? 'the same' : describe(status, status.default)}`,
+    `booted   ${status.booted === undefined ? 'unknown: no boot hook said so' : describe(status, status.booted)}`,
+    ...interruption(status),
+    ...pointerLines(status),
+    ...countLines(status),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function describe({ generations }: Status, number: number): string {
+  if (number === 0) return 'generation 0: nothing is managed';
+  const generation = generations.find((candidate) => candidate.number === number);
+  if (generation === undefined) return `generation ${number}`;
+  return `generation ${number}, made ${shortTime(generation.created)}: ${displayName(generation.closure)} (${generation.format})`;
+}
+
+function interruption({ interrupted }: Status): string[] {
+  if (interrupted === undefined) return [];
+  if (interrupted === 'unreadable') return ['A transition is under way, or was interrupted: root can tell.'];
+  return [
+    `The transition from generation ${interrupted.from} to ${interrupted.to} is under way or was interrupted: \`activate resume\`.`,
+  ];
+}
+
+function pointerLines({ pointer, live }: Status): string[] {
+  if (pointer === 'right') return [];
+  return [`The pointer /run/filesystem-overlay is ${pointer}: \`activate switch ${live}\` puts it right.`];
+}
+
+function countLines({ managed, drifted, kept, displaced, unread, live }: Status): string[] {
+  if (live === 0) return [];
+  const lines = [
+    `paths    ${managed} managed, ${drifted.length} drifted, ${kept.length} kept as the machine's, ${displaced} originals to come back`,
+  ];
+  lines.push(...listPaths('drifted', drifted), ...listPaths('kept', kept), ...listPaths('not read', unread));
+  if (drifted.length > 0)
+    lines.push(
+      `\`activate diff ${live}\` shows what putting it right would change; \`activate switch ${live}\` does it.`,
+    );
+  return lines;
+}
+
+function listPaths(what: string, paths: readonly string[]): string[] {
+  const shown = paths.slice(0, MOST_PATHS).map((path) => `  ${what}: ${displayName(path)}`);
+  return paths.length > MOST_PATHS ? [...shown, `  and ${paths.length - MOST_PATHS} more`] : shown;
+}

@@ -1,0 +1,76 @@
+import { foreignDirectories } from '../closure/desired';
+import { type Entry, POINTER } from '../entry';
+import { ancestorsOf, type TargetPath } from '../path';
+import type { Gone, MadeAt } from '../plan/step';
+import { renderSnippet, type SnippetLine, whyNotRepresentable } from './snippet';
+
+/**
+ * The snippet that makes a generation from nothing: the pointer first, then each entry, parents before children.
+ *
+ * Where something is there already it is left alone, so that the snippet can run at every boot.
+ *
+ * @param overlay the text of the pointer; copies are made from there, because the pointer does not exist yet while
+ *   systemd-tmpfiles reads the snippet
+ */
+export function fullSnippet(entries: readonly Entry[], overlay: string): string {
+  return [...fullSnippetPieces(entries, overlay)].join('');
+}
+
+/** {@link fullSnippet} in pieces of some kilobytes. */
+export function* fullSnippetPieces(entries: readonly Entry[], overlay: string): Generator<string> {
+  const foreign = foreignDirectories(entries);
+  const lines: SnippetLine[] = [{ type: 'pointer', path: POINTER, linkText: overlay }];
+  yield renderSnippet(['Made by activate: shows one generation on a machine where nothing of it is there yet.'], []);
+  for (const entry of entries) {
+    if (foreign.size > 0 && ancestorsOf(entry.path).some((ancestor) => foreign.has(ancestor))) continue;
+    lines.push(
+      foreign.get(entry.path) === true
+        ? { type: 'copy-tree', path: entry.path, source: overlay + entry.path }
+        : lineOf(entry, overlay),
+    );
+    if (lines.length >= LINES_A_PIECE) yield renderSnippet([], lines.splice(0));
+  }
+  yield renderSnippet([], lines);
+}
+
+const LINES_A_PIECE = 500;
+
+/** The snippet of one transition: what `--create` makes and what `--remove` removes. */
+export function transitionSnippet(created: readonly MadeAt[], removed: readonly Gone[]): string {
+  const lines: SnippetLine[] = [];
+  for (const { path, made } of created) {
+    if (made.kind === 'symlink') lines.push({ type: 'link', path, linkText: made.linkText });
+    else if (made.kind === 'directory') lines.push(directoryLine(path, made));
+  }
+  for (const { path } of removed) lines.push({ type: 'remove', path });
+  return renderSnippet(['Made by activate: goes from one generation to the next.'], lines);
+}
+
+function lineOf(entry: Entry, overlay: string): SnippetLine {
+  const { path } = entry;
+  if (entry.place === 'link') return { type: 'link', path, linkText: POINTER + path };
+  if (entry.kind === 'symlink') return { type: 'link', path, linkText: entry.linkText };
+  if (entry.kind === 'directory') return directoryLine(path, entry);
+  const source = entry.source ?? overlay + path;
+  // A line with a mode would set that again at every boot, whatever the machine made of its file since.
+  if (!entry.restyled) return { type: 'copy-tree', path, source };
+  const { mode, uid, gid } = entry;
+  return { type: 'copy', path, mode, uid, gid, source };
+}
+
+/** Why systemd-tmpfiles could not make an entry; `undefined` where it can. */
+export function whyNotPlaceable(entry: Entry, overlay: string): string | undefined {
+  return whyNotRepresentable(lineOf(entry, overlay));
+}
+
+function directoryLine(
+  path: TargetPath,
+  {
+    mode,
+    uid,
+    gid,
+    named,
+  }: { readonly mode: number; readonly uid: number; readonly gid: number; readonly named?: boolean },
+): SnippetLine {
+  return { type: named === true ? 'named-directory' : 'directory', path, mode, uid, gid };
+}
