@@ -4,7 +4,8 @@ import { version } from '../package.json';
 
 const project = join(import.meta.dir, '..');
 const outfile = join(project, 'dist/activate');
-const unfinished = `${outfile}.unfinished`;
+// Two builds at once do not get in each other's way.
+const unfinished = `${outfile}.${process.pid}`;
 
 await mkdir(join(project, 'dist'), { recursive: true });
 await Bun.build({

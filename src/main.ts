@@ -57,9 +57,4 @@ function contextFor({ root, json, logLevel }: GlobalOptions): Context {
   };
 }
 
-async function main(): Promise<void> {
-  process.exitCode = await runCli(process.argv.slice(2), { version, contextFor, write, warn, columns });
-}
-
-// Bytecode cannot hold an `await` outside a function.
-void main();
+process.exitCode = await runCli(process.argv.slice(2), { version, contextFor, write, warn, columns });

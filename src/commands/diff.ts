@@ -41,9 +41,7 @@ async function diff(context: Context, argument: string | undefined, flags: Flags
   const secrets = flags.showSecrets === undefined ? 'withheld' : 'shown';
   const preview = await previewTransition(context, target, flags, { secrets });
   const { terminal, json } = context;
-  context.write(
-    renderPreview(preview, formOf(flags, json), { paint: paintFor(terminal.colour), columns: terminal.columns }),
-  );
+  context.write(renderPreview(preview, formOf(flags, json), { ...terminal, paint: paintFor(terminal.colour) }));
   if (!json) context.warn(renderRemarks(preview));
   const differs = preview.changes.length > 0 || preview.touched > 0 || preview.conflicts.length > 0;
   return flags.exitCode !== undefined && differs ? 1 : 0;

@@ -96,10 +96,7 @@ async function preview(context: Context, target: Target, flags: Flags): Promise<
   const { terminal } = context;
   const plan = await previewTransition(context, target, flags, { secrets: 'withheld' });
   context.write(
-    renderPreview(plan, context.json ? 'json' : 'patch', {
-      paint: paintFor(terminal.colour),
-      columns: terminal.columns,
-    }),
+    renderPreview(plan, context.json ? 'json' : 'patch', { ...terminal, paint: paintFor(terminal.colour) }),
   );
   if (!context.json) context.warn(renderRemarks(plan));
   return plan.conflicts.length > 0 ? exitStatuses.CONFLICT : 0;

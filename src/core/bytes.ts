@@ -23,9 +23,23 @@ export function encodeName(name: string): Uint8Array {
   return Uint8Array.from(parts);
 }
 
-/** The bytes of text that comes in pieces. */
+/** The bytes of text that comes in pieces, in chunks of some kilobytes; a chunk is good until the next one is asked for. */
 export function* encodePieces(pieces: Iterable<string>): Generator<Uint8Array> {
-  for (const piece of pieces) yield encodeName(piece);
+  const chunk = Buffer.alloc(64 * 1024);
+  let filled = 0;
+  for (const piece of pieces) {
+    // Three bytes for each UTF-16 unit is the most that UTF-8 takes.
+    if (filled > 0 && piece.length * 3 > chunk.length - filled) {
+      yield chunk.subarray(0, filled);
+      filled = 0;
+    }
+    if (piece.length * 3 > chunk.length || !piece.isWellFormed()) {
+      if (filled > 0) yield chunk.subarray(0, filled);
+      filled = 0;
+      yield encodeName(piece);
+    } else filled += chunk.write(piece, filled);
+  }
+  if (filled > 0) yield chunk.subarray(0, filled);
 }
 
 /** How many bytes a name has on disk. */

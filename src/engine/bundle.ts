@@ -41,7 +41,7 @@ export function generate(context: Context, argument: string, options: BundleOpti
         hint: 'Run this as a user who may read it.',
       });
     const output = posix.resolve(context.workingDirectory, options.output);
-    makeHostDirectory(output);
+    await makeHostDirectory(output);
     const directory = openRoot(output);
     try {
       const overlay = closure.storePath ?? posix.join(options.location ?? output, 'overlay');

@@ -5,14 +5,17 @@ import { ActivateError } from '../core/errors';
 import { desiredEntries, type Wish } from '../core/closure/desired';
 import { whyNotPlaceable } from '../core/snippet/full-snippet';
 import { GENERATIONS } from '../core/records/generation';
-import { detectFormat, isSidecarName, type Item, type Listing, refuseLoops } from '../core/closure/listing';
-import type { ClosureFormat, Manifest } from '../core/records/manifest';
+import { detectFormat, type Listing, refuseLoops } from '../core/closure/listing';
+import { type ClosureFormat, isSameRecord, type Manifest } from '../core/records/manifest';
+import { joinEntries } from '../core/plan/decide';
 import { joinTarget, parseTargetPath, type TargetPath } from '../core/path';
 import { defaultPolicy, parsePolicy, type Policy } from '../core/policy/policy';
 import { parseGroup, parsePasswd } from '../core/closure/users';
-import { listDirectory, readFile, readLinkTexts, readStatus } from '../system/reading';
-import { closeRoot, openRoot, type Root } from '../system/rooted';
+import { listDirectory, readFile, readStatus } from '../system/reading';
+import { closeRoot, type Root } from '../system/rooted';
 import { readHostFile, resolveHostPath } from '../system/host-files';
+import { openClosure, readItems } from './items';
+import { tidy } from '../system/memory';
 import { fillContents, type Unread } from './contents';
 import type { Machine } from './machine';
 
@@ -72,6 +75,7 @@ export function readClosure(
       closure: name,
       items: policy.roots.flatMap((root) => readItems(top, root, name, isStore)),
     };
+    tidy(listing.items.length);
     const names = new Set(listDirectory(top, '/' as TargetPath).map((entry) => entry.name));
     const format =
       options.format ??
@@ -79,23 +83,35 @@ export function readClosure(
     refuseLoops(listing);
     const owners = readOwners(machine, top, options.names ?? 'machine');
     const placed = desiredEntries({ listing, format, policy, ...owners });
+    const known = options.known ?? [];
     refuseUnplaceable(placed, name);
-    const { entries, unread } = fillContents(
-      { machine, listing, hostPathOf: hostPaths(top, policy), known: options.known ?? [] },
-      placed,
-    );
+    tidy(placed.length);
+    const { entries, unread } = fillContents({ machine, listing, hostPathOf: hostPaths(top, policy), known }, placed);
+    const shared = shareEntries(entries, known);
+    tidy(entries.length);
     return {
       name,
       hostPath,
       storePath,
-      listing,
-      manifest: { format, roots: policy.roots, entries },
+      // What is in a store is not read again.
+      listing: storePath === undefined ? listing : { closure: name, items: [] },
+      manifest: { format, roots: policy.roots, entries: shared },
       rules: policy.rules,
       unread,
     };
   } finally {
     closeRoot(top);
   }
+}
+
+/** Takes an entry that is as it was before from the record: what is the same is in memory once. */
+function shareEntries(entries: readonly Entry[], known: readonly Entry[]): readonly Entry[] {
+  if (known.length === 0) return entries;
+  const shared: Entry[] = [];
+  for (const { previous, next } of joinEntries(known, entries)) {
+    if (next !== undefined) shared.push(previous !== undefined && isSameRecord(previous, next) ? previous : next);
+  }
+  return shared;
 }
 
 /** Longer than any overlay's path and two sidecars: what is shorter than the rest of a line can always be placed. */
@@ -128,15 +144,6 @@ function hostPaths(top: Root, { roots }: Policy): (path: TargetPath) => string {
   };
 }
 
-function openClosure(hostPath: string, name: string): Root {
-  try {
-    return openRoot(hostPath);
-  } catch (error) {
-    if (error instanceof ActivateError && error.code === 'PERMISSION') throw error;
-    throw new ActivateError('CLOSURE', 'a closure is a directory', { path: name, cause: error });
-  }
-}
-
 /** Where a store path is in the tree at the root; a store outside the root is of no use to what runs in it. */
 function storePathOf({ root }: Machine, hostPath: string): TargetPath | undefined {
   const inRoot =
@@ -162,83 +169,6 @@ function readPolicy(top: Root, name: string, file: string | undefined): Policy {
   const own = joinTarget('/' as TargetPath, 'activation.toml');
   if (readStatus(top, own)?.kind !== 'file') return defaultPolicy;
   return parsePolicy(new TextDecoder().decode(readFile(top, own)), posix.join(name, 'activation.toml'));
-}
-
-/** Lists what a closure has for one root. `etc` itself may be a link, as it is in a NixOS system; nothing below is followed. */
-function readItems(top: Root, target: TargetPath, name: string, isStore: boolean): Item[] {
-  const hostPath = resolveHostPath(`${top.path}${target}`);
-  if (hostPath === undefined) {
-    if (target !== '/etc') return [];
-    throw new ActivateError('CLOSURE', 'the closure has no etc', {
-      path: name,
-      hint: 'Name the directory that holds etc: a NixOS or Guix system, an etc derivation, or any root tree.',
-    });
-  }
-  if (!isStore && hostPath !== `${top.path}${target}`) {
-    throw new ActivateError('CLOSURE', `${target.slice(1)} leads out of the closure, to ${hostPath}`, {
-      path: `${name}${target}`,
-      hint: 'Replace the link by the directory that it shows.',
-    });
-  }
-  const tree = openClosure(hostPath, `${name}${target}`);
-  try {
-    const top = readStatus(tree, '/' as TargetPath);
-    if (top === undefined) return [];
-    const { mode, uid, gid } = top;
-    const items: Item[] = [{ path: target, kind: 'directory', mode, uid, gid }];
-    walk({ tree, target, closure: name, isStore, items }, '/' as TargetPath);
-    return items;
-  } finally {
-    closeRoot(tree);
-  }
-}
-
-interface Walk {
-  readonly tree: Root;
-  readonly target: TargetPath;
-  readonly closure: string;
-  readonly isStore: boolean;
-  readonly items: Item[];
-}
-
-function walk(job: Walk, directory: TargetPath): void {
-  const listed = listDirectory(job.tree, directory).toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  const links = listed.filter(({ kind }) => kind === 'symlink').map(({ name }) => name);
-  const texts = readLinkTexts(job.tree, directory, links);
-  const textOf = new Map(links.map((name, index) => [name, texts[index]]));
-  const base = directory === '/' ? job.target : ((job.target + directory) as TargetPath);
-  for (const { name } of listed) {
-    const path = joinTarget(base, name);
-    const linkText = textOf.get(name);
-    if (linkText !== undefined) job.items.push({ path, kind: 'symlink', linkText });
-    else walkOther(job, joinTarget(directory, name), path);
-  }
-}
-
-function walkOther(job: Walk, here: TargetPath, path: TargetPath): void {
-  const status = readStatus(job.tree, here);
-  const { mode, uid, gid, sizeBytes } = status ?? { mode: 0, uid: 0, gid: 0, sizeBytes: 0 };
-  switch (status?.kind) {
-    case 'directory':
-      job.items.push({ path, kind: 'directory', mode, uid, gid });
-      return walk(job, here);
-    case 'file': {
-      const isSidecar = job.isStore && sizeBytes < 256 && isSidecarName(path);
-      const text = isSidecar ? { text: new TextDecoder().decode(readFile(job.tree, here)) } : {};
-      return void job.items.push({ path, kind: 'file', mode, uid, gid, sizeBytes, ...text });
-    }
-    default:
-      throw new ActivateError(
-        'CLOSURE',
-        status === undefined
-          ? 'it went away while the closure was read'
-          : `a closure holds files, links and directories, and this is a ${status.kind}`,
-        {
-          path,
-          hint: `Remove it from ${job.closure}, or read the closure again.`,
-        },
-      );
-  }
 }
 
 /** The machine's users win over the closure's own: its numbers are the ones that its files have. */

@@ -1,5 +1,5 @@
 import type { Context } from '../context';
-import { encodeName } from '../core/bytes';
+import { encodePieces } from '../core/bytes';
 import type { Attitude, OnConflict, OnDrift, Side } from '../core/plan/decision';
 import { type Answer, decideTransition } from '../core/plan/decide';
 import type { Entry } from '../core/entry';
@@ -10,7 +10,7 @@ import { manifestPieces, withheldDigests } from '../core/records/manifest';
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
 import { compileRules } from '../core/policy/policy';
 import { digestPieces } from '../system/host-files';
-import { releaseMemory } from '../system/memory';
+import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
 import { type Closure, type ClosureOptions, readClosure } from './closure';
 import type { Unread } from './contents';
@@ -69,13 +69,13 @@ export function prepareTransition(
 ): Prepared {
   const state = readState(machine);
   const live = readLive(machine, state.live);
-  tidy(live.entries);
+  tidy(live.entries.length);
   const generation = isRecorded(live) ? live.generation : undefined;
   const to = destinationOf(context, machine, target, { state, live });
-  tidy(to.entries);
+  tidy(to.entries.length);
   const from = { ...live, number: state.live, overlay: generation?.overlay };
   const actual = scan(machine, from, to.entries);
-  tidy(to.entries);
+  tidy(to.entries.length);
   const attitude = attitudeTo(to.rules, generation?.rules ?? [], attitudes);
   const answer = decideTransition({ from, to: to.entries, actual, attitude });
   const unread = [
@@ -83,13 +83,6 @@ export function prepareTransition(
     ...actual.unread.map((path) => ({ path, why: 'no permission to read it' })),
   ];
   return { ...answer, state, from, to, actual, unread };
-}
-
-const MANY = 20_000;
-
-/** Between phases, where there is enough to be worth the time. */
-function tidy(entries: readonly Entry[]): void {
-  if (entries.length > MANY) releaseMemory();
 }
 
 function isRecorded(side: Side): side is Recorded {
@@ -145,11 +138,11 @@ function closureDestination(
 
 /** Equal digests show the same: the same entries, with the same content, from the same store path. */
 function digestOf({ manifest, storePath }: Closure): string {
-  function* pieces(): Generator<Uint8Array> {
-    for (const piece of manifestPieces(manifest)) yield encodeName(piece);
-    yield encodeName(JSON.stringify([withheldDigests(manifest), storePath ?? null]));
+  function* pieces(): Generator<string> {
+    yield* manifestPieces(manifest);
+    yield JSON.stringify([withheldDigests(manifest), storePath ?? null]);
   }
-  return digestPieces(pieces());
+  return digestPieces(encodePieces(pieces()));
 }
 
 function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation): void {

@@ -11,6 +11,7 @@ import { encodeName, encodePieces } from '../core/bytes';
 import { makeDirectories, makeDirectory, makeSymlink, removeFile, renamePath, replacePath } from '../system/changing';
 import { createFile, createFileFrom } from '../system/copying';
 import { copyTree, resolveHostPath } from '../system/host-files';
+import { tidy } from '../system/memory';
 import { readLinkText, readStatus } from '../system/reading';
 import { writeRecord } from '../system/records';
 import { removeTree } from '../system/removing';
@@ -90,6 +91,7 @@ function writeRecords(
 /** Writes what a generation and a bundle have in common: the manifest and the full snippet. */
 export function writeBundle(root: Machine['root'], directory: TargetPath, manifest: Manifest, overlay: string): void {
   createFileFrom(root, joinTarget(directory, names[1]), { mode: 0o644 }, encodePieces(manifestPieces(manifest)));
+  tidy(manifest.entries.length);
   const digests = withheldDigests(manifest);
   if (Object.keys(digests).length > 0) {
     createFile(

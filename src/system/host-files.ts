@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { ActivateError } from '../core/errors';
 import { type HostPath, hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
 import { attempt } from './failure';
@@ -109,6 +109,13 @@ export function copyTreeWithin(root: Root, from: TargetPath, to: TargetPath): Pr
 }
 
 /** Makes a directory outside the root, with those above it; fine where it is there. */
-export function makeHostDirectory(path: string): void {
-  attempt('make the directory', path, () => mkdirSync(path, { recursive: true }));
+export async function makeHostDirectory(path: string): Promise<void> {
+  const { ensureDir } = await import('fs-extra/esm');
+  try {
+    await ensureDir(path);
+  } catch (error) {
+    attempt('make the directory', path, () => {
+      throw error;
+    });
+  }
 }

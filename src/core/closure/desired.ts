@@ -58,7 +58,7 @@ interface Job {
 }
 
 function desiredEntry(job: Job, item: Item): Entry | undefined {
-  const above = job.opaque.get(parentOf(item.path));
+  const above = job.opaque.size === 0 ? undefined : job.opaque.get(parentOf(item.path));
   if (item.kind === 'directory' && above !== undefined) job.opaque.set(item.path, above);
   if (above === 'hidden') return undefined;
   const rule = job.ruleFor(item.path, item.kind === 'directory' ? 'directory' : 'other');

@@ -37,12 +37,20 @@ export function isSidecarName(name: string): boolean {
 export function detectFormat(listing: Listing, hints: Hints): ClosureFormat {
   if (hints.store === '/gnu/store' || ['profile', 'parameters'].every((name) => hints.names.has(name))) return 'guix';
   if (hints.store !== '/nix/store') return 'tree';
-  const links = new Set<string>();
-  for (const item of listing.items) if (item.kind === 'symlink') links.add(item.path);
-  const isOnlyLinks = listing.items.every(
-    (item) => item.kind !== 'file' || links.has(SIDECAR.exec(item.path)?.[1] ?? ''),
+  const described = new Set(
+    listing.items.map((item) => (item.kind === 'file' ? SIDECAR.exec(item.path)?.[1] : undefined)),
   );
-  return isOnlyLinks ? 'nixos' : 'tree';
+  const links = new Set(
+    listing.items.filter((item) => item.kind === 'symlink' && described.has(item.path)).map(({ path }) => path),
+  );
+  return described.values().every((path) => path === undefined || links.has(path as TargetPath)) &&
+    !hasOtherFiles(listing)
+    ? 'nixos'
+    : 'tree';
+}
+
+function hasOtherFiles(listing: Listing): boolean {
+  return listing.items.some((item) => item.kind === 'file' && !SIDECAR.test(item.path));
 }
 
 /**
@@ -53,10 +61,11 @@ export function detectFormat(listing: Listing, hints: Hints): ClosureFormat {
  * @throws {ActivateError} `CLOSURE`
  */
 export function refuseLoops(listing: Listing): void {
-  const items = new Map(listing.items.map((item) => [item.path, item]));
   const tops = new Set(listing.items.map((item) => topOf(item.path)));
+  let items: Map<TargetPath, Item> | undefined;
   for (const item of listing.items) {
     if (item.kind !== 'symlink' || (item.linkText.startsWith('/') && !tops.has(topOf(item.linkText)))) continue;
+    items ??= new Map(listing.items.map((each) => [each.path, each]));
     if (!isLoop(item.path, items)) continue;
     throw new ActivateError('CLOSURE', `the link leads back to itself (its text is ${item.linkText})`, {
       path: item.path,

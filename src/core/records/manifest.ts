@@ -25,18 +25,26 @@ export function renderManifest(manifest: Manifest): string {
   return [...manifestPieces(manifest)].join('');
 }
 
-/** {@link renderManifest} in pieces of some kilobytes: a manifest can be larger than everything else in memory. */
+/** {@link renderManifest} line by line: a manifest can be larger than everything else in memory. */
 export function* manifestPieces({ format, roots, entries }: Manifest): Generator<string> {
   const head = JSON.stringify({ schema: SCHEMA, format, roots });
   yield `${head.slice(0, -1)},"entries":[\n`;
-  for (let at = 0; at < entries.length; at += ENTRIES_A_PIECE) {
-    const lines = entries.slice(at, at + ENTRIES_A_PIECE).map(renderEntry);
-    yield at === 0 ? lines.join(',\n') : `,\n${lines.join(',\n')}`;
+  const last = entries.length - 1;
+  for (let index = 0; index <= last; index += 1) {
+    const entry = entries[index];
+    if (entry === undefined) continue;
+    yield renderEntry(entry);
+    yield index === last ? '\n' : ',\n';
   }
-  yield '\n]}\n';
+  yield ']}\n';
 }
 
-const ENTRIES_A_PIECE = 500;
+/** Whether two entries are the same in every field. */
+export function isSameRecord(a: Entry, b: Entry): boolean {
+  for (const name in a) if (a[name as keyof Entry] !== b[name as keyof Entry]) return false;
+  for (const name in b) if (!(name in a)) return false;
+  return true;
+}
 
 function renderEntry(entry: Entry): string {
   return JSON.stringify(isWithheld(entry) ? { ...entry, digest: '' } : entry);

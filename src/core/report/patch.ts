@@ -1,6 +1,6 @@
 import { decodeName, encodeName } from '../bytes';
 import type { PathChange, View } from './change';
-import { type Comparison, compareContent, type Half, halvesOf, pathWithSlash, sizeOf } from '../comparison';
+import { type Comparison, compareContent, type Half, halvesOf, pathWithSlash, sizeOf } from './comparison';
 import { displayName, escapeLine } from './display';
 import { countOf, groupEdits, type Hunk, lineAt, type Lines } from './hunks';
 import type { Paint } from './paint';

@@ -1,6 +1,6 @@
 import type { PathChange } from './change';
 import type { Conflict } from '../plan/decision';
-import { displayName } from './display';
+import { displayName, escapeLine } from './display';
 import type { Paint } from './paint';
 import { renderPatch } from './patch';
 import type { TargetPath } from '../path';
@@ -23,15 +23,18 @@ export interface Preview {
 
 export type PreviewForm = 'patch' | 'stat' | 'name-status' | 'json';
 
+/** Where text goes: a terminal obeys what is in it, so content is made harmless there; elsewhere its bytes are kept. */
+export interface Screen {
+  readonly paint: Paint;
+  readonly columns: number;
+  readonly isTerminal: boolean;
+}
+
 /** The preview as text for standard output. */
-export function renderPreview(
-  preview: Preview,
-  form: PreviewForm,
-  { paint, columns }: { readonly paint: Paint; readonly columns: number },
-): string {
+export function renderPreview(preview: Preview, form: PreviewForm, { paint, columns, isTerminal }: Screen): string {
   switch (form) {
     case 'patch':
-      return preview.changes.map((change) => renderPatch(change, paint)).join('');
+      return preview.changes.map((change) => renderPatch(change, paint, isTerminal ? escapeLine : undefined)).join('');
     case 'stat':
       return renderStat(preview.changes, columns, paint);
     case 'name-status':

@@ -1,5 +1,5 @@
 import type { PathChange, View } from './change';
-import { compareContent, type Comparison, halvesOf, isOtherKind, pathWithSlash, sizeOf } from '../comparison';
+import { compareContent, type Comparison, halvesOf, isOtherKind, pathWithSlash, sizeOf } from './comparison';
 import { displayName, displayWidth, shorten } from './display';
 import { type Paint, paintFor } from './paint';
 import { renderPatch } from './patch';

@@ -16,7 +16,7 @@ export function fullSnippet(entries: readonly Entry[], overlay: string): string 
   return [...fullSnippetPieces(entries, overlay)].join('');
 }
 
-/** {@link fullSnippet} in pieces of some kilobytes. */
+/** {@link fullSnippet} in pieces. */
 export function* fullSnippetPieces(entries: readonly Entry[], overlay: string): Generator<string> {
   const foreign = foreignDirectories(entries);
   const lines: SnippetLine[] = [{ type: 'pointer', path: POINTER, linkText: overlay }];

@@ -156,7 +156,7 @@ withGit('beside git', () => {
     expect(rows).toEqual(names.map((name) => `1\t0\tetc/${name}`));
   });
 
-  test('any text becomes any other, by both programs, in as few lines as git needs', () => {
+  test('any text becomes any other, by both programs, in no more lines than git needs', () => {
     const pairs = fc.array(fc.tuple(text, text), { minLength: 1, maxLength: 150 });
     fc.assert(
       fc.property(pairs, (texts) => {
@@ -168,16 +168,14 @@ withGit('beside git', () => {
         expect(repository.apply('patch -p1', before, patch)).toEqual(after);
         const trees = [repository.record(before), repository.record(after)];
         const rows = repository
-          .git('diff', '--numstat', '--minimal', '--no-renames', ...trees)
+          .git('diff', '--numstat', '--no-renames', ...trees)
           .split('\n')
           .slice(0, -1);
-        const counts = given.map((each) => [each.path, countLines(each)] as const);
-        const expected = counts.flatMap(([path, lines]) =>
-          lines === undefined || lines.added + lines.removed === 0
-            ? []
-            : `${lines.added}\t${lines.removed}\t${path.slice(1)}`,
-        );
-        expect(rows.toSorted()).toEqual(expected.toSorted());
+        const counts = new Map(given.map((each) => [each.path.slice(1), countLines(each)]));
+        for (const [added, removed, path] of rows.map((row) => row.split('\t'))) {
+          expect(counts.get(path ?? '')?.added).toBeLessThanOrEqual(Number(added));
+          expect(counts.get(path ?? '')?.removed).toBeLessThanOrEqual(Number(removed));
+        }
       }),
       { numRuns: 12 },
     );
@@ -413,3 +411,34 @@ test('the counts are those of the lines in the patch', () => {
     }),
   );
 });
+
+test('no shorter patch would do', () => {
+  // git is no measure for this: it leaves out lines that occur often, even with --minimal.
+  fc.assert(
+    fc.property(text, text, (before, after) => {
+      const [old, next] = [linesIn(before), linesIn(after)];
+      const kept = longestCommon(old, next);
+      const expected = { added: next.length - kept, removed: old.length - kept };
+      expect(countLines(change('/etc/a', file(before), file(after)))).toEqual(expected);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+/** Each line with its newline. */
+function linesIn(content: string): string[] {
+  return content.match(/[^\n]*\n|[^\n]+$/gu) ?? [];
+}
+
+/** How many lines two texts can have in common, in order; by the book, in the product of their lengths. */
+function longestCommon(a: readonly string[], b: readonly string[]): number {
+  let row = Array.from({ length: b.length + 1 }, () => 0);
+  for (const each of a) {
+    const next = [0];
+    for (const [index, other] of b.entries()) {
+      next.push(each === other ? (row[index] ?? 0) + 1 : Math.max(row[index + 1] ?? 0, next[index] ?? 0));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}

@@ -1,6 +1,6 @@
-import { encodeName } from './bytes';
-import type { PathChange, View } from './report/change';
-import { compareLines, type Edit, type Lines, splitLines } from './report/hunks';
+import { encodeName } from '../bytes';
+import type { PathChange, View } from './change';
+import { compareLines, type Edit, type Lines, splitLines } from './hunks';
 
 /** What can be said of the content on the two sides of a change. */
 export type Comparison =

@@ -1,0 +1,101 @@
+import { ActivateError } from '../core/errors';
+import { isSidecarName, type Item } from '../core/closure/listing';
+import { joinTarget, type TargetPath } from '../core/path';
+import { resolveHostPath } from '../system/host-files';
+import { listDirectory, readFile, readLinkTexts, readStatus } from '../system/reading';
+import { closeRoot, openRoot, type Root } from '../system/rooted';
+
+/**
+ * Opens a directory of a closure.
+ *
+ * @throws {ActivateError} `CLOSURE` where it is none, `PERMISSION`
+ */
+export function openClosure(hostPath: string, name: string): Root {
+  try {
+    return openRoot(hostPath);
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'PERMISSION') throw error;
+    throw new ActivateError('CLOSURE', 'a closure is a directory', {
+      path: name,
+      hint: 'Name a built system, or a directory with etc in it.',
+      cause: error,
+    });
+  }
+}
+
+/** Lists what a closure has for one root. `etc` itself may be a link, as it is in a NixOS system; nothing below is followed. */
+export function readItems(top: Root, target: TargetPath, name: string, isStore: boolean): Item[] {
+  const hostPath = resolveHostPath(`${top.path}${target}`);
+  if (hostPath === undefined) {
+    if (target !== '/etc') return [];
+    throw new ActivateError('CLOSURE', 'the closure has no etc', {
+      path: name,
+      hint: 'Name the directory that holds etc: a NixOS or Guix system, an etc derivation, or any root tree.',
+    });
+  }
+  if (!isStore && hostPath !== `${top.path}${target}`) {
+    throw new ActivateError('CLOSURE', `${target.slice(1)} leads out of the closure, to ${hostPath}`, {
+      path: `${name}${target}`,
+      hint: 'Replace the link by the directory that it shows.',
+    });
+  }
+  const tree = openClosure(hostPath, `${name}${target}`);
+  try {
+    const top = readStatus(tree, '/' as TargetPath);
+    if (top === undefined) return [];
+    const { mode, uid, gid } = top;
+    const items: Item[] = [{ path: target, kind: 'directory', mode, uid, gid }];
+    walk({ tree, target, closure: name, isStore, items }, '/' as TargetPath);
+    return items;
+  } finally {
+    closeRoot(tree);
+  }
+}
+
+interface Walk {
+  readonly tree: Root;
+  readonly target: TargetPath;
+  readonly closure: string;
+  readonly isStore: boolean;
+  readonly items: Item[];
+}
+
+function walk(job: Walk, directory: TargetPath): void {
+  const listed = listDirectory(job.tree, directory).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const links = listed.filter(({ kind }) => kind === 'symlink').map(({ name }) => name);
+  const texts = readLinkTexts(job.tree, directory, links);
+  const textOf = new Map(links.map((name, index) => [name, texts[index]]));
+  const base = directory === '/' ? job.target : ((job.target + directory) as TargetPath);
+  for (const { name } of listed) {
+    const path = joinTarget(base, name);
+    const linkText = textOf.get(name);
+    if (linkText !== undefined) job.items.push({ path, kind: 'symlink', linkText });
+    else walkOther(job, joinTarget(directory, name), path);
+  }
+}
+
+function walkOther(job: Walk, here: TargetPath, path: TargetPath): void {
+  const status = readStatus(job.tree, here);
+  const { mode, uid, gid, sizeBytes } = status ?? { mode: 0, uid: 0, gid: 0, sizeBytes: 0 };
+  switch (status?.kind) {
+    case 'directory':
+      job.items.push({ path, kind: 'directory', mode, uid, gid });
+      return walk(job, here);
+    case 'file': {
+      const isSidecar = job.isStore && sizeBytes < 256 && isSidecarName(path);
+      const text = isSidecar ? { text: new TextDecoder().decode(readFile(job.tree, here)) } : {};
+      return void job.items.push({ path, kind: 'file', mode, uid, gid, sizeBytes, ...text });
+    }
+    default:
+      throw new ActivateError(
+        'CLOSURE',
+        status === undefined
+          ? 'it went away while the closure was read'
+          : `a closure holds files, links and directories, and this is a ${status.kind}`,
+        {
+          path,
+          hint: `Remove it from ${job.closure}, or read the closure again.`,
+        },
+      );
+  }
+}
