@@ -1,6 +1,6 @@
-import { encodeName } from '../core/bytes';
+import { encodePieces } from '../core/bytes';
 import { JOURNAL } from '../core/records/generation';
-import { type Journal, parseJournal, renderJournal } from '../core/records/journal';
+import { type Journal, journalPieces, parseJournal } from '../core/records/journal';
 import { hostPath } from '../core/path';
 import { writeRecord } from '../system/records';
 import { removeTree } from '../system/removing';
@@ -19,7 +19,7 @@ export function readJournal(machine: Machine): Journal | undefined {
 
 /** Writes the record durably: once this returns, a crash is recovered from it. */
 export function writeJournal({ root }: Machine, journal: Journal): void {
-  writeRecord(root, JOURNAL, encodeName(renderJournal(journal)), 0o600);
+  writeRecord(root, JOURNAL, encodePieces(journalPieces(journal)), 0o600);
 }
 
 export function dropJournal({ root }: Machine): void {

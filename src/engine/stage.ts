@@ -1,7 +1,7 @@
 import type { Context } from '../context';
 import { POINTER, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
-import { fullSnippetPieces, transitionSnippet } from '../core/snippet/full-snippet';
+import { fullSnippetPieces, transitionSnippetPieces } from '../core/snippet/full-snippet';
 import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../core/records/generation';
 import { type Ledger, renderLedger } from '../core/records/ledger';
 import { type Manifest, manifestPieces, withheldDigests } from '../core/records/manifest';
@@ -183,16 +183,20 @@ export function writeNotes(machine: Machine, notes: Notes): void {
     createFile(root, joinTarget(directory, 'backup.json'), { mode: 0o600 }, encodeName(renderBackup(backup)));
   }
   if (notes.to !== 0)
-    writeRecord(root, joinTarget(generationDirectory(notes.to), 'ledger.json'), encodeName(renderLedger(notes.ledger)));
+    writeRecord(
+      root,
+      joinTarget(generationDirectory(notes.to), 'ledger.json'),
+      encodePieces([renderLedger(notes.ledger)]),
+    );
   if (notes.from !== 0 && times.size > 0) {
     const merged = [...new Map([...readTimes(machine, notes.from), ...times])];
     writeRecord(
       root,
       joinTarget(generationDirectory(notes.from), 'times.json'),
-      encodeName(`${JSON.stringify({ schema: 1, times: merged })}\n`),
+      encodePieces([`${JSON.stringify({ schema: 1, times: merged })}\n`]),
     );
   }
-  writeRecord(root, snippetOf(notes.to), encodeName(snippetText(phases)));
+  writeRecord(root, snippetOf(notes.to), encodePieces(transitionPieces(phases)));
 }
 
 /** The snippet that led to a generation, kept for reading. */
@@ -200,10 +204,10 @@ export function snippetOf(number: number): TargetPath {
   return joinTarget(number === 0 ? STATE : generationDirectory(number), 'transition.conf');
 }
 
-function snippetText({ create, remove }: Phases): string {
+function transitionPieces({ create, remove }: Phases): Generator<string> {
   const created = create.flatMap((step) => (step.op === 'create' ? step.objects : []));
   const removed = remove.flatMap((step) => (step.op === 'remove' ? step.objects : []));
-  return transitionSnippet(created, removed);
+  return transitionSnippetPieces(created, removed);
 }
 
 /** Points `live` or `default` at a generation; 0 takes the link away. */

@@ -10,19 +10,19 @@ import { open, openAt, renameAt, unlinkAt } from './syscalls/files';
 const UNFINISHED = '.activate.record.';
 
 /**
- * Puts `bytes` at `path`, in place of a file that may be there: after a crash at any point the whole old or the whole new
+ * Puts content that comes in pieces at `path`, in place of a file that may be there: after a crash at any point the whole old or the whole new
  * record is there, and once this returns the new one survives a power cut.
  *
  * @throws {ActivateError} `IO` or `PERMISSION`; the old record is there then.
  */
-export function writeRecord(root: Root, path: TargetPath, bytes: Uint8Array, mode = 0o644): void {
+export function writeRecord(root: Root, path: TargetPath, pieces: Iterable<Uint8Array>, mode = 0o644): void {
   attempt('write the record', path, () =>
     withParent(root, path, (directory, name) => {
       const unfinished = `${UNFINISHED}${crypto.randomUUID()}`;
       const flags = open.writeOnly | open.create | open.exclusive | open.noFollow;
       withDescriptor(openAt(directory, unfinished, flags, 0o600), path, (created) => {
         try {
-          writeFileSync(created, bytes);
+          for (const piece of pieces) writeFileSync(created, piece);
           fchmodSync(created, mode);
           fsyncSync(created);
           must(renameAt([directory, unfinished], [directory, name], 'replace'), 'renameat2', path);

@@ -100,7 +100,9 @@ describe.each(shapes)('a NixOS closure, given as %s,', (_, shapeOf) => {
 
 /** What no closure names, with times. */
 function untouched(seen: readonly Seen[]): Seen[] {
-  const named = new Set(Object.values(nixosClosures).flatMap(({ files }) => Object.keys(files).map((name) => `/${name}`)));
+  const named = new Set(
+    Object.values(nixosClosures).flatMap(({ files }) => Object.keys(files).map((name) => `/${name}`)),
+  );
   const isBelowNamed = (path: string): boolean => [...named].some((each) => path.startsWith(`${each}/`));
   return seen.filter(({ path, kind }) => kind !== 'directory' && !named.has(path) && !isBelowNamed(path));
 }

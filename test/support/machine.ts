@@ -13,8 +13,12 @@ export interface TestMachine extends Namespace {
   readonly shell: (script: string) => Promise<string>;
   /** Everything that can be seen of /etc. */
   readonly etc: () => Seen[];
-  /** What programs see below /etc, links of `activate` looked through: a description for each path. */
-  readonly visible: () => Promise<Visible>;
+  /**
+   * What programs see below /etc, links of `activate` looked through: a description for each path.
+   *
+   * @param top a directory that holds another etc
+   */
+  readonly visible: (top?: string) => Promise<Visible>;
 }
 
 export type Visible = Readonly<Record<string, string>>;
@@ -32,8 +36,8 @@ export async function openMachine(options: NamespaceOptions = {}): Promise<TestM
     attempt: async (args, runOptions) => namespace.run(['activate', ...args], runOptions),
     shell: async (script) => insist(['bash', '-euo', 'pipefail', '-c', script]),
     etc: () => takeSnapshot(namespace.on('/etc')),
-    visible: async () =>
-      JSON.parse(await insist([process.execPath, join(import.meta.dir, 'visible.ts')])) as Visible,
+    visible: async (top = '') =>
+      JSON.parse(await insist([process.execPath, join(import.meta.dir, 'visible.ts'), top])) as Visible,
   };
 }
 
@@ -51,7 +55,7 @@ export async function withMachine<Result>(
 }
 
 /**
- * Previews a switch with `diff --name-status`, carries it out, and holds the one against the other.
+ * Previews a switch with `diff --json`, carries it out, and holds the one against the other.
  *
  * @param target as `diff` takes it; the command is the verb with the target and the flags
  */
@@ -63,7 +67,8 @@ export async function switchAsPreviewed(
 ): Promise<string> {
   const look = (): Seen[] => takeSnapshot(machine.on('/etc'), { inodes: true });
   const [seenBefore, visibleBefore] = [look(), await machine.visible()];
-  const preview = (await machine.activate('diff', target, '--name-status', ...flags)).split('\n').slice(0, -1);
+  const { changes } = JSON.parse(await machine.activate('diff', target, '--json', ...flags)) as { changes: Change[] };
+  const preview = changes.map(({ status, path }) => `${status} ${path}`);
   expect(compareSnapshots(seenBefore, look(), { times: true })).toEqual([]);
   const said = await machine.activate(verb, target, ...flags);
   const happened = nameStatusOf(visibleBefore, await machine.visible());
@@ -72,18 +77,24 @@ export async function switchAsPreviewed(
   const replaced = compareSnapshots(seenBefore, look(), { times: true });
   const alike = preview.filter((line) => !happened.includes(line));
   const isReplaced = (line: string): boolean =>
-    line.startsWith('M\t/etc') && replaced.some((each) => each.startsWith(`${line.slice('M\t/etc'.length)}: `));
+    line.startsWith('M /etc') && replaced.some((each) => each.startsWith(`${line.slice('M /etc'.length)}: `));
   expect(alike.filter((line) => !isReplaced(line))).toEqual([]);
   return said;
 }
 
+interface Change {
+  readonly status: 'A' | 'M' | 'D' | 'T';
+  readonly path: string;
+}
+
+/** A letter and the path for each difference, as git has them. */
 function nameStatusOf(before: Visible, after: Visible): string[] {
   const paths = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted();
   return paths.flatMap((path) => {
     const [was, is] = [before[path], after[path]];
     if (was === is) return [];
-    if (was === undefined) return [`A\t${path}`];
-    if (is === undefined) return [`D\t${path}`];
-    return [`${was.split(' ')[0] === is.split(' ')[0] ? 'M' : 'T'}\t${path}`];
+    if (was === undefined) return [`A ${path}`];
+    if (is === undefined) return [`D ${path}`];
+    return [`${was.split(' ')[0] === is.split(' ')[0] ? 'M' : 'T'} ${path}`];
   });
 }

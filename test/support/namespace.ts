@@ -12,6 +12,8 @@ export interface Namespace {
   readonly run: (command: readonly string[], options?: RunOptions) => Promise<Finished>;
   /** Starts a program; it is killed when the namespace is closed. */
   readonly start: (command: readonly string[], options?: RunOptions) => Started;
+  /** The command line that runs a program in here; for whoever wants to start it in a way of their own. */
+  readonly enter: (command: readonly string[]) => string[];
   readonly close: () => Promise<void>;
 }
 
@@ -72,6 +74,7 @@ export async function openNamespace(options: NamespaceOptions = {}): Promise<Nam
     root,
     on: (path) => join(root, path),
     start,
+    enter: (command) => [...enter(keeper.pid, command, {})],
     run: async (command, runOptions) => start(command, runOptions).finished,
     close: async () => {
       const left = [...running];

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { parseRecord } from './generation';
 import type { Phases } from '../plan/plan';
+import type { Step } from '../plan/step';
 
 /** How far a transition has come. During `create` and `undo` it is undone after a crash, from `swap` on it is finished. */
 export type Phase = 'create' | 'swap' | 'undo';
@@ -36,12 +37,41 @@ const schema = v.strictObject({
   phases: v.custom<Phases>(isPhases),
 });
 
-export function renderJournal(journal: Journal): string {
-  return `${JSON.stringify({ schema: 1, ...journal })}\n`;
+/** The journal as JSON, in pieces: the first transition to a large closure has a line for each of its paths. */
+export function* journalPieces({ phases, ...journal }: Journal): Generator<string> {
+  yield `${JSON.stringify({ schema: 1, ...journal }).slice(0, -1)},"phases":{`;
+  for (const name of ['create', 'swap', 'remove'] as const) {
+    yield `"${name}":`;
+    yield* arrayPieces(phases[name], stepPieces);
+    yield ',\n';
+  }
+  const { discard, backups, spent } = phases;
+  yield `${JSON.stringify({ discard, backups, spent }).slice(1)}}\n`;
+}
+
+function* stepPieces(step: Step): Generator<string> {
+  if (!('objects' in step)) {
+    yield JSON.stringify(step);
+    return;
+  }
+  yield `{"op":"${step.op}","objects":`;
+  yield* arrayPieces<object>(step.objects, function* whole(object) {
+    yield JSON.stringify(object);
+  });
+  yield '}';
+}
+
+function* arrayPieces<Item>(items: readonly Item[], pieces: (item: Item) => Iterable<string>): Generator<string> {
+  yield '[';
+  for (const [index, item] of items.entries()) {
+    if (index > 0) yield ',\n';
+    yield* pieces(item);
+  }
+  yield ']';
 }
 
 /**
- * The inverse of {@link renderJournal}.
+ * The inverse of {@link journalPieces}.
  *
  * @throws {ActivateError} `STATE`
  */

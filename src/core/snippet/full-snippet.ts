@@ -19,31 +19,29 @@ export function fullSnippet(entries: readonly Entry[], overlay: string): string 
 /** {@link fullSnippet} in pieces. */
 export function* fullSnippetPieces(entries: readonly Entry[], overlay: string): Generator<string> {
   const foreign = foreignDirectories(entries);
-  const lines: SnippetLine[] = [{ type: 'pointer', path: POINTER, linkText: overlay }];
-  yield renderSnippet(['Made by activate: shows one generation on a machine where nothing of it is there yet.'], []);
+  const pointer = { type: 'pointer', path: POINTER, linkText: overlay } as const;
+  yield renderSnippet(
+    ['Made by activate: shows one generation on a machine where nothing of it is there yet.'],
+    [pointer],
+  );
   for (const entry of entries) {
     if (foreign.size > 0 && ancestorsOf(entry.path).some((ancestor) => foreign.has(ancestor))) continue;
-    lines.push(
-      foreign.get(entry.path) === true
-        ? { type: 'copy-tree', path: entry.path, source: overlay + entry.path }
-        : lineOf(entry, overlay),
+    const isWhole = foreign.get(entry.path) === true;
+    yield renderSnippet(
+      [],
+      [isWhole ? { type: 'copy-tree', path: entry.path, source: overlay + entry.path } : lineOf(entry, overlay)],
     );
-    if (lines.length >= LINES_A_PIECE) yield renderSnippet([], lines.splice(0));
   }
-  yield renderSnippet([], lines);
 }
 
-const LINES_A_PIECE = 500;
-
-/** The snippet of one transition: what `--create` makes and what `--remove` removes. */
-export function transitionSnippet(created: readonly MadeAt[], removed: readonly Gone[]): string {
-  const lines: SnippetLine[] = [];
+/** The snippet of one transition, in pieces: what `--create` makes and what `--remove` removes. */
+export function* transitionSnippetPieces(created: readonly MadeAt[], removed: readonly Gone[]): Generator<string> {
+  yield renderSnippet(['Made by activate: goes from one generation to the next.'], []);
   for (const { path, made } of created) {
-    if (made.kind === 'symlink') lines.push({ type: 'link', path, linkText: made.linkText });
-    else if (made.kind === 'directory') lines.push(directoryLine(path, made));
+    if (made.kind === 'symlink') yield renderSnippet([], [{ type: 'link', path, linkText: made.linkText }]);
+    else if (made.kind === 'directory') yield renderSnippet([], [directoryLine(path, made)]);
   }
-  for (const { path } of removed) lines.push({ type: 'remove', path });
-  return renderSnippet(['Made by activate: goes from one generation to the next.'], lines);
+  for (const { path } of removed) yield renderSnippet([], [{ type: 'remove', path }]);
 }
 
 function lineOf(entry: Entry, overlay: string): SnippetLine {

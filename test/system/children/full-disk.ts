@@ -11,12 +11,12 @@ const root = openRoot(path);
 run('mkdir', `${path}/small`);
 run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'none', `${path}/small`);
 const large = new Uint8Array(1024 * 1024);
-writeRecord(root, at('/small/record'), Uint8Array.of(65));
+writeRecord(root, at('/small/record'), [Uint8Array.of(65)]);
 createFile(root, at('/file'), { mode: 0o644 }, Uint8Array.of(66));
 console.log(
   JSON.stringify({
     file: failureOf(() => createFile(root, at('/small/file'), { mode: 0o644 }, large)),
-    record: failureOf(() => writeRecord(root, at('/small/record'), large)),
+    record: failureOf(() => writeRecord(root, at('/small/record'), [large])),
     other: failureOf(() => renamePath(root, at('/file'), at('/small/file'))),
     left: listDirectory(root, at('/small')).map(({ name }) => name),
     recorded: [...(readRecord(root, at('/small/record')) ?? [])],
