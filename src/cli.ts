@@ -67,7 +67,7 @@ function newProgram(host: Host): Command {
     .version(host.version, '-V, --version')
     .exitOverride()
     .showSuggestionAfterError()
-    .configureHelp({ helpWidth: Math.min(host.columns, 100) })
+    .configureHelp({ helpWidth: Math.min(host.columns, 100), subcommandTerm: nameAndArguments })
     .configureOutput({
       writeOut: host.write,
       writeErr: host.warn,
@@ -78,6 +78,14 @@ function newProgram(host: Host): Command {
       '\nExit status: 0 done, 1 differences, 2 usage, 3 refused, 4 failed and undone, 5 `activate resume` needed,\n65 broken input, 70 a bug, 74 I/O, 75 locked, 77 no permission.',
     );
   return addGlobalOptions(program);
+}
+
+/** Every command has options: saying so on each line would leave no room for what it does. */
+function nameAndArguments(command: Command): string {
+  const args = command.registeredArguments.map((argument) =>
+    argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
+  );
+  return [command.name(), ...args].join(' ');
 }
 
 /** The options that every command takes, before or after its name. */

@@ -88,11 +88,17 @@ describe.each(closures)('the full snippet of %s', (_, putInto) => {
   }
 });
 
-/** Other content in all that is a file, something else in place of every third link, and directories with other modes. */
+/**
+ * Other content in all that is a file, and something else in place of every third link.
+ *
+ * Other modes and owners, too, but not where the closure names them: those a snippet sets each time.
+ */
 const CHANGES = `
 cd /etc
 find . -type f | sort >/run/files
-while IFS= read -r file; do echo changed >>"$file"; chmod 0604 "$file"; chown 7:8 "$file"; done </run/files
-find . -type l | sort | sed -n '0~3p' >/run/links
+while IFS= read -r file; do echo changed >>"$file"; done </run/files
+find . -type f ! -name secret ! -name seeded-private ! -name named-owner ! -name token ! -name admins >/run/files
+while IFS= read -r file; do chmod 0604 "$file"; chown 7:8 "$file"; done </run/files
+find . -type l | sort | sed -n 0~3p >/run/links
 while IFS= read -r link; do rm "$link"; echo "the machine's own" >"$link"; done </run/links
 `;

@@ -39,9 +39,14 @@ export function renderGenerations(generations: readonly Generation[], roles: Rol
     generation.format,
     String(generation.paths),
     rolesOf(generation.number, roles).join(', '),
-    displayName(generation.closure),
+    displayName(shownClosure(generation)),
   ]);
   return renderTable([['number', 'made', 'format', 'paths', 'role', 'closure'], ...rows]);
+}
+
+/** A name like ./result may mean something else tomorrow; a store path never does. */
+function shownClosure({ closure, storePath }: Generation): string {
+  return storePath ?? closure;
 }
 
 function rolesOf(number: number, roles: Roles): string[] {
@@ -85,7 +90,7 @@ function describe({ generations }: Status, number: number): string {
   if (number === 0) return 'generation 0: nothing is managed';
   const generation = generations.find((candidate) => candidate.number === number);
   if (generation === undefined) return `generation ${number}`;
-  return `generation ${number}, made ${shortTime(generation.created)}: ${displayName(generation.closure)} (${generation.format})`;
+  return `generation ${number}, made ${shortTime(generation.created)}: ${displayName(shownClosure(generation))} (${generation.format})`;
 }
 
 function interruption({ interrupted }: Status): string[] {

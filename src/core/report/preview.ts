@@ -4,7 +4,7 @@ import { displayName, escapeLine } from './display';
 import type { Paint } from './paint';
 import { renderPatch } from './patch';
 import type { TargetPath } from '../path';
-import { conflictToJson, describeConflict, plural } from './report';
+import { adviceOn, conflictToJson, describeConflict, plural } from './report';
 import { changeToJson, renderNameStatus, renderStat } from './summary';
 
 /** What a switch would do, for people and programs. */
@@ -50,9 +50,7 @@ export function renderRemarks({ conflicts, unread, kept, changes, touched }: Pre
   for (const conflict of conflicts)
     lines.push(`conflict: ${displayName(conflict.path)}: ${describeConflict(conflict)}`);
   if (conflicts.length > 0)
-    lines.push(
-      `A switch would refuse this: ${plural(conflicts.length, 'conflict')}. See --on-conflict and --on-drift.`,
-    );
+    lines.push(`${plural(conflicts.length, 'conflict')}: a switch would change nothing.`, ...adviceOn(conflicts));
   for (const path of kept) lines.push(`kept: ${displayName(path)}: the machine's own stays`);
   for (const { path, why } of unread) lines.push(`not read: ${displayName(path)}: ${why}`);
   const alike = touched - changes.length;

@@ -26,7 +26,8 @@ function describeObstacle(obstacle: string): string {
 
 const ARTICLES = new Set(['immutable', 'append-only']);
 
-function adviceOn(conflicts: readonly Conflict[]): string[] {
+/** What each policy would do about the conflicts. */
+export function adviceOn(conflicts: readonly Conflict[]): string[] {
   const reasons = new Set(conflicts.map(({ reason }) => reason));
   const lines: string[] = [];
   if (reasons.has('unmanaged')) {
