@@ -7,7 +7,7 @@ import { declareResume } from './commands/resume';
 import { declareStatus } from './commands/status';
 import { declareRollback, declareSwitch } from './commands/switch';
 import type { Context, LogLevel } from './context';
-import { exitStatuses, exitStatusOf } from './core/errors';
+import { ActivateError, exitStatusOf } from './core/errors';
 import { errorToJson, renderError } from './core/report/report';
 
 /** What the command line leaves to the surroundings: streams, signals, the machine. */
@@ -58,7 +58,9 @@ function declareCommands(
   declareStatus(program, run);
   declareList(program, run);
   declareGc(program, run);
-  for (const command of program.commands) addGlobalOptions(command);
+  for (const command of program.commands) {
+    addGlobalOptions(command).showHelpAfterError(`See \`activate ${command.name()} --help\`.`);
+  }
 }
 
 function newProgram(host: Host): Command {
@@ -67,6 +69,7 @@ function newProgram(host: Host): Command {
     .version(host.version, '-V, --version')
     .exitOverride()
     .showSuggestionAfterError()
+    .showHelpAfterError(SEE_HELP)
     .configureHelp({ helpWidth: Math.min(host.columns, 100), subcommandTerm: nameAndArguments })
     .configureOutput({
       writeOut: host.write,
@@ -113,9 +116,18 @@ function globalOptions(program: Command): GlobalOptions {
   return { root, json, logLevel };
 }
 
+function usageError({ code, message }: CommanderError): ActivateError {
+  if (code === 'commander.help') return new ActivateError('USAGE', 'no command', { hint: SEE_HELP });
+  return new ActivateError('USAGE', message.replace(/^error: /u, ''), { hint: SEE_HELP });
+}
+
+const SEE_HELP = 'See `activate --help`.';
+
 function report(error: unknown, argv: readonly string[], host: Host): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitStatuses.USAGE;
-  if (argv.includes('--json')) host.write(`${JSON.stringify(errorToJson(error))}\n`);
-  host.warn(renderError(error));
-  return exitStatusOf(error);
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  const failure = error instanceof CommanderError ? usageError(error) : error;
+  if (argv.includes('--json')) host.write(`${JSON.stringify(errorToJson(failure))}\n`);
+  // What is wrong with the command line has been said already.
+  if (!(error instanceof CommanderError)) host.warn(renderError(error));
+  return exitStatusOf(failure);
 }

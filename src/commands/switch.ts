@@ -69,17 +69,17 @@ export function declareRollback(program: Command, run: Run): void {
   const command = program
     .command('rollback')
     .summary('go back to the generation before, or to the one named')
-    .argument('[generation]', 'its number; 0 gives everything back to the machine');
+    .argument('[generation]', 'its number; 0 gives everything back to the machine', parseNumber);
   addAttitudeOptions(command)
     .option('--dry-run', 'print what would change, and change nothing')
     .addHelpText('after', '\nExamples:\n  activate rollback\n  activate rollback 0')
-    .action((argument: string | undefined, flags: Flags) =>
-      run((context) => move(context, olderGeneration(argument), flags, 'live and default')),
+    .action((number: number | undefined, flags: Flags) =>
+      run((context) => move(context, olderGeneration(number), flags, 'live and default')),
     );
 }
 
-function olderGeneration(argument: string | undefined): Target {
-  return argument === undefined ? { kind: 'previous' } : { kind: 'generation', number: parseNumber(argument) };
+function olderGeneration(number: number | undefined): Target {
+  return number === undefined ? { kind: 'previous' } : { kind: 'generation', number };
 }
 
 async function move(context: Context, target: Target, flags: Flags, scope: Scope): Promise<number> {

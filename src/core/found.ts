@@ -42,6 +42,8 @@ export interface Actual {
   readonly obstacles: ReadonlyMap<TargetPath, Obstacle>;
   /** For directories that have to go: the topmost paths in them that no generation names, sorted. */
   readonly strangers: ReadonlyMap<TargetPath, readonly TargetPath[]>;
+  /** When each file that was looked at had last been changed, in nanoseconds as decimal text. */
+  readonly times: ReadonlyMap<TargetPath, string>;
   /** Files that this user may not read; they are taken to be as recorded. */
   readonly unread: readonly TargetPath[];
 }

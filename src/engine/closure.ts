@@ -14,7 +14,7 @@ import { parseGroup, parsePasswd } from '../core/closure/users';
 import { listDirectory, readFile, readStatus } from '../system/reading';
 import { closeRoot, type Root } from '../system/rooted';
 import { readHostFile, resolveHostPath } from '../system/host-files';
-import { openClosure, readItems } from './items';
+import { inClosure, openClosure, readItems } from './items';
 import { tidy } from '../system/memory';
 import { fillContents, type Unread } from './contents';
 import type { Machine } from './machine';
@@ -69,14 +69,15 @@ export function readClosure(
   const storePath = storePathOf(machine, hostPath);
   const top = openClosure(hostPath, name);
   try {
-    const policy = readPolicy(top, name, options.policy && posix.resolve(context.workingDirectory, options.policy));
+    const file = options.policy && posix.resolve(context.workingDirectory, options.policy);
+    const policy = file ? readNamedPolicy(file) : inClosure(name, () => readOwnPolicy(top, name));
     const isStore = storePath !== undefined || options.format === 'nixos';
     const listing: Listing = {
       closure: name,
       items: policy.roots.flatMap((root) => readItems(top, root, name, isStore)),
     };
     tidy(listing.items.length);
-    const names = new Set(listDirectory(top, '/' as TargetPath).map((entry) => entry.name));
+    const names = new Set(inClosure(name, () => listDirectory(top, '/' as TargetPath)).map((entry) => entry.name));
     const format =
       options.format ??
       detectFormat(listing, { store: STORES.find((store) => storePath?.startsWith(`${store}/`)), names });
@@ -160,15 +161,26 @@ function isInStore(path: string): boolean {
   return STORES.some((store) => path.startsWith(`${store}/`));
 }
 
-function readPolicy(top: Root, name: string, file: string | undefined): Policy {
-  if (file !== undefined) {
-    const text = readHostFile(file);
-    if (text !== undefined) return parsePolicy(text, file);
-    throw new ActivateError('POLICY', 'there is no such policy file', { path: file });
-  }
+function readNamedPolicy(file: string): Policy {
+  const text = readHostFile(file);
+  if (text !== undefined) return parsePolicy(text, file);
+  throw new ActivateError('POLICY', 'there is no such policy file', {
+    path: file,
+    hint: 'Name a TOML or JSON file with --policy.',
+  });
+}
+
+/** A policy that is there and was not meant to be passed over must not be. */
+function readOwnPolicy(top: Root, name: string): Policy {
   const own = joinTarget('/' as TargetPath, 'activation.toml');
-  if (readStatus(top, own)?.kind !== 'file') return defaultPolicy;
-  return parsePolicy(new TextDecoder().decode(readFile(top, own)), posix.join(name, 'activation.toml'));
+  const kind = readStatus(top, own)?.kind;
+  const file = posix.join(name, 'activation.toml');
+  if (kind === undefined) return defaultPolicy;
+  if (kind === 'file') return parsePolicy(new TextDecoder().decode(readFile(top, own)), file);
+  throw new ActivateError('POLICY', `a policy is a regular file, and this is a ${kind}`, {
+    path: file,
+    hint: 'Put the file itself there, or name it with --policy.',
+  });
 }
 
 /** The machine's users win over the closure's own: its numbers are the ones that its files have. */

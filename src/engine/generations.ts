@@ -61,9 +61,11 @@ function readRole({ root }: Machine, role: Role): number {
   if (number !== undefined) return number;
   throw new ActivateError('STATE', 'this is not a link to a generation', {
     path: hostPath(root.path, link),
-    hint: `Make it a link to generations/N, or remove it where nothing is managed.`,
+    hint: ROLE_HINT,
   });
 }
+
+const ROLE_HINT = 'Make it a link to generations/N, or remove it where nothing is managed.';
 
 const BOOT_RECORD = '/run/activate/boot.json' as TargetPath;
 
@@ -82,28 +84,34 @@ export interface Recorded extends Side {
 /**
  * Reads the record of a generation.
  *
+ * @param role the link that led here, where it was not the user who named the number
  * @throws {ActivateError} `USAGE` where there is no such generation, `STATE` where its record is damaged or from a newer
  *   version
  */
-export function readGeneration(machine: Machine, number: number): Generation {
+export function readGeneration(machine: Machine, number: number, role?: Role): Generation {
   const file = joinTarget(generationDirectory(number), 'generation.json');
   const text = readText(machine, file);
   if (text !== undefined) return parseGeneration(text, hostPath(machine.root.path, file));
+  if (role !== undefined)
+    throw new ActivateError('STATE', `it leads to generation ${number}, which is not there`, {
+      path: hostPath(machine.root.path, roleLink(role)),
+      hint: ROLE_HINT,
+    });
   throw new ActivateError('USAGE', `there is no generation ${number}`, {
     path: hostPath(machine.root.path, generationDirectory(number)),
     hint: 'See `activate list`.',
   });
 }
 
-export function readRecorded(machine: Machine, number: number): Recorded {
-  const generation = readGeneration(machine, number);
+export function readRecorded(machine: Machine, number: number, role?: Role): Recorded {
+  const generation = readGeneration(machine, number, role);
   const manifest = readManifest(machine, number);
   return { generation, manifest, entries: manifest.entries, ledger: readLedger(machine, number) };
 }
 
 /** What is managed now; nothing while generation 0 is live. */
 export function readLive(machine: Machine, number: number): Side {
-  return number === 0 ? { entries: [], ledger: emptyLedger } : readRecorded(machine, number);
+  return number === 0 ? { entries: [], ledger: emptyLedger } : readRecorded(machine, number, 'live');
 }
 
 function readManifest(machine: Machine, number: number): Manifest {

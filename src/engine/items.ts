@@ -1,6 +1,7 @@
 import { ActivateError } from '../core/errors';
 import { isSidecarName, type Item } from '../core/closure/listing';
 import { joinTarget, type TargetPath } from '../core/path';
+import { whyNotRepresentable } from '../core/snippet/snippet';
 import { resolveHostPath } from '../system/host-files';
 import { listDirectory, readFile, readLinkTexts, readStatus } from '../system/reading';
 import { closeRoot, openRoot, type Root } from '../system/rooted';
@@ -41,14 +42,35 @@ export function readItems(top: Root, target: TargetPath, name: string, isStore: 
   }
   const tree = openClosure(hostPath, `${name}${target}`);
   try {
-    const top = readStatus(tree, '/' as TargetPath);
-    if (top === undefined) return [];
-    const { mode, uid, gid } = top;
-    const items: Item[] = [{ path: target, kind: 'directory', mode, uid, gid }];
-    walk({ tree, target, closure: name, isStore, items }, '/' as TargetPath);
-    return items;
+    return inClosure(`${name}${target}`, () => {
+      const top = readStatus(tree, '/' as TargetPath);
+      if (top === undefined) return [];
+      const { mode, uid, gid } = top;
+      const items: Item[] = [{ path: target, kind: 'directory', mode, uid, gid }];
+      walk({ tree, target, closure: name, isStore, items }, '/' as TargetPath);
+      return items;
+    });
   } finally {
     closeRoot(tree);
+  }
+}
+
+/**
+ * What `action` reads in a directory of a closure; what cannot be read is named as the user would name it.
+ *
+ * @throws {ActivateError} what `action` throws, with the directory in front of the path
+ */
+export function inClosure<Value>(directory: string, action: () => Value): Value {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof ActivateError) || (error.code !== 'IO' && error.code !== 'PERMISSION')) throw error;
+    const { code, message, path = '/', hint, cause } = error;
+    throw new ActivateError(code, message, {
+      path: path === '/' ? directory : directory + path,
+      ...(hint === undefined ? {} : { hint }),
+      cause,
+    });
   }
 }
 
@@ -60,7 +82,13 @@ interface Walk {
   readonly items: Item[];
 }
 
+/** Far below what the kernel takes for a path: longer ones are told from others before they are read. */
+const LONGEST_HARMLESS = 1000;
+
 function walk(job: Walk, directory: TargetPath): void {
+  const why = directory.length < LONGEST_HARMLESS ? undefined : whyNotRepresentable(directory);
+  if (why !== undefined)
+    throw new ActivateError('CLOSURE', why, { path: directory, hint: `Rename it in ${job.closure}.` });
   const listed = listDirectory(job.tree, directory).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const links = listed.filter(({ kind }) => kind === 'symlink').map(({ name }) => name);
   const texts = readLinkTexts(job.tree, directory, links);

@@ -20,6 +20,7 @@ import { removeTree } from '../system/removing';
 import { readLinkText, readStatus } from '../system/reading';
 import { errnoOf } from '../system/syscalls/errno';
 import { backupContent } from './backups';
+import { insistOn, insistOnAll } from './expectations';
 import type { Machine } from './machine';
 import { runTmpfiles } from './tmpfiles';
 
@@ -48,6 +49,7 @@ export async function performStep({ machine, snippet }: Stagehand, step: Step): 
     case 'uncreate':
       return step.objects.toReversed().forEach((object) => unmake(machine, object.path, object.made));
     case 'remove':
+      insistOnAll(machine, step.objects);
       return runTmpfiles(
         machine,
         'remove',
@@ -73,9 +75,18 @@ function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
     case 'point':
       return point(machine, step.to);
     case 'exchange':
+      exchangePaths(root, step.path, step.aside);
+      return insistOn(machine, step, () => exchangePaths(root, step.path, step.aside));
+    case 'unexchange':
       return exchangePaths(root, step.path, step.aside);
-    case 'move':
-      return renamePath(root, step.from, step.to);
+    case 'place':
+    case 'unpark':
+      return renamePath(root, step.aside, step.path);
+    case 'unplace':
+      return renamePath(root, step.path, step.aside);
+    case 'park':
+      renamePath(root, step.path, step.aside);
+      return insistOn(machine, step, () => renamePath(root, step.aside, step.path));
     case 'own':
       changeOwner(root, step.path, step.after.uid, step.after.gid);
       return changeMode(root, step.path, step.after.mode);

@@ -14,7 +14,7 @@ import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
 import { type Closure, type ClosureOptions, readClosure } from './closure';
 import type { Unread } from './contents';
-import { numberBefore, readLive, readRecorded, readState, type Recorded, type State } from './generations';
+import { numberBefore, readLive, readRecorded, readState, type Recorded, type Role, type State } from './generations';
 import type { Machine } from './machine';
 import { scan } from './scan';
 
@@ -99,10 +99,14 @@ function destinationOf(context: Context, machine: Machine, target: Target, known
   const number = numberOf(target, known.state);
   if (number === 0) return { number, closure: undefined, entries: [], overlay: undefined, digest: '', rules: [] };
   const { generation, entries } =
-    number === known.state.live && isRecorded(known.live) ? known.live : readRecorded(machine, number);
-  refuseMissingOverlay(machine, generation);
+    number === known.state.live && isRecorded(known.live) ? known.live : readRecorded(machine, number, roleOf(target));
+  if (target.kind !== 'live') refuseMissingOverlay(machine, generation);
   const { overlay, digest, rules } = generation;
   return { number, closure: undefined, entries, overlay, digest, rules };
+}
+
+function roleOf({ kind }: Target): Role | undefined {
+  return kind === 'live' || kind === 'default' ? kind : undefined;
 }
 
 function numberOf(target: Exclude<Target, { readonly kind: 'closure' }>, state: State): number {
@@ -159,13 +163,8 @@ function attitudeTo(
   attitudes: Attitudes,
 ): (path: TargetPath) => Attitude {
   const ruleFor = compileRules([...to, ...from]);
-  const isExplicit = attitudes.onConflict !== undefined || attitudes.onDrift !== undefined;
   return (path) => {
     const rule = ruleFor(path, 'other');
-    return {
-      onConflict: rule?.onConflict ?? attitudes.onConflict ?? 'refuse',
-      onDrift: rule?.onDrift ?? attitudes.onDrift ?? 'backup',
-      explicit: isExplicit || rule !== undefined,
-    };
+    return { onConflict: rule?.onConflict ?? attitudes.onConflict, onDrift: rule?.onDrift ?? attitudes.onDrift };
   };
 }

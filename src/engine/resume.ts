@@ -1,7 +1,7 @@
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
 import type { Journal } from '../core/records/journal';
-import { inverse, isOneAct, type Step } from '../core/plan/step';
+import { inverse, isOneAct, type OneAct, type Step } from '../core/plan/step';
 import { readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
 import { backupDirectory } from './backups';
@@ -9,7 +9,7 @@ import { roleLink } from './generations';
 import { dropJournal, readJournal } from './journal';
 import type { Machine } from './machine';
 import { performStep } from './perform';
-import { dropGeneration, snippetOf, writeRole } from './stage';
+import { adoptLedger, dropGeneration, dropNotes, snippetOf, writeRole } from './stage';
 import { withLockedMachine } from './switching';
 import { syncFilesystem } from '../system/changing';
 import { STATE } from '../core/entry';
@@ -44,6 +44,7 @@ async function undo(machine: Machine, journal: Journal): Promise<void> {
   syncFilesystem(machine.root, STATE);
   journal.phases.backups.forEach((_, index) => removeTree(machine.root, backupDirectory(journal.firstBackup + index)));
   if (journal.staged) dropGeneration(machine, journal.to, journal.storePath);
+  else dropNotes(machine, journal.to);
   dropJournal(machine);
 }
 
@@ -51,6 +52,7 @@ async function finish(machine: Machine, journal: Journal): Promise<void> {
   const { swap, remove, discard, spent } = journal.phases;
   for (const step of [...swap, ...remove])
     if (!isOneAct(step) || !isDone(machine, journal, step)) await perform(machine, journal, step);
+  adoptLedger(machine, journal.to);
   for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
   syncFilesystem(machine.root, STATE);
   for (const path of discard) removeTree(machine.root, path);
@@ -64,21 +66,10 @@ async function finish(machine: Machine, journal: Journal): Promise<void> {
  *
  * What was staged is known by its inode: an exchange has happened when that inode is at the path.
  */
-function isDone({ root }: Machine, { inodes }: Journal, step: Step): boolean {
-  const inodeAt = (path: Parameters<typeof readStatus>[1]): string | undefined => {
-    const status = readStatus(root, path);
-    return status === undefined ? undefined : `${status.device}:${status.inode}`;
-  };
-  switch (step.op) {
-    case 'exchange':
-      return inodeAt(step.path) === inodes[step.aside];
-    case 'move': {
-      const staged = inodes[step.from];
-      return staged === undefined ? inodeAt(step.from) === undefined : inodeAt(step.to) === staged;
-    }
-    default:
-      return false;
-  }
+function isDone({ root }: Machine, { inodes }: Journal, { op, path, aside }: OneAct): boolean {
+  if (op === 'park') return readStatus(root, aside) !== undefined;
+  const status = readStatus(root, path);
+  return status !== undefined && `${status.device}:${status.inode}` === inodes[aside];
 }
 
 async function perform(machine: Machine, journal: Journal, step: Step): Promise<void> {

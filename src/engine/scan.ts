@@ -31,6 +31,7 @@ interface Scan {
   readonly directories: Map<TargetPath, DirectoryFacts>;
   readonly obstacles: Map<TargetPath, Obstacle>;
   readonly strangers: Map<TargetPath, TargetPath[]>;
+  readonly times: Map<TargetPath, string>;
   readonly unread: TargetPath[];
   readonly mounts: readonly TargetPath[];
 }
@@ -48,6 +49,7 @@ export function scan(machine: Machine, from: Side, to: readonly Entry[]): Actual
     directories: new Map(),
     obstacles: new Map(),
     strangers: new Map(),
+    times: new Map(),
     unread: [],
     mounts,
   };
@@ -145,6 +147,7 @@ function lookAt(job: Scan, { path, previous, next }: Question): void {
   }
   const obstacle = obstacleAt(job, path, status, next);
   if (obstacle !== undefined) job.obstacles.set(path, obstacle);
+  if (status.kind === 'file') job.times.set(path, status.mtimeNs.toString());
   const found = foundFrom(job, path, status, [previous, next]);
   if (found === undefined) job.deviations.set(path, 'absent');
   else if (previous === undefined || !sameFound(found, foundOf(previous))) {

@@ -182,12 +182,7 @@ export function writeNotes(machine: Machine, notes: Notes): void {
     makeDirectory(root, directory, 0o700);
     createFile(root, joinTarget(directory, 'backup.json'), { mode: 0o600 }, encodeName(renderBackup(backup)));
   }
-  if (notes.to !== 0)
-    writeRecord(
-      root,
-      joinTarget(generationDirectory(notes.to), 'ledger.json'),
-      encodePieces([renderLedger(notes.ledger)]),
-    );
+  if (notes.to !== 0) writeRecord(root, nextLedgerOf(notes.to), encodePieces([renderLedger(notes.ledger)]));
   if (notes.from !== 0 && times.size > 0) {
     const merged = [...new Map([...readTimes(machine, notes.from), ...times])];
     writeRecord(
@@ -197,6 +192,21 @@ export function writeNotes(machine: Machine, notes: Notes): void {
     );
   }
   writeRecord(root, snippetOf(notes.to), encodePieces(transitionPieces(phases)));
+}
+
+function nextLedgerOf(number: number): TargetPath {
+  return joinTarget(generationDirectory(number), 'ledger.next.json');
+}
+
+/** Makes the ledger that was written for a transition the generation's own; done already is done. */
+export function adoptLedger({ root }: Machine, number: number): void {
+  if (number === 0 || readStatus(root, nextLedgerOf(number)) === undefined) return;
+  replacePath(root, nextLedgerOf(number), joinTarget(generationDirectory(number), 'ledger.json'));
+}
+
+/** Takes back what was written for a transition to a generation that was there before. */
+export function dropNotes({ root }: Machine, number: number): void {
+  removeTree(root, number === 0 ? snippetOf(0) : nextLedgerOf(number));
 }
 
 /** The snippet that led to a generation, kept for reading. */

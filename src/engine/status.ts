@@ -1,4 +1,5 @@
 import type { Context } from '../context';
+import type { Decision } from '../core/plan/decision';
 import type { Status } from '../core/report/generations-report';
 import { ActivateError } from '../core/errors';
 import { JOURNAL } from '../core/records/generation';
@@ -12,12 +13,10 @@ import { isVisible } from './transition';
 /** What is live, what the next boot shows, and what is not as it was recorded. Writes nothing. */
 export function readMachineStatus(context: Context): Promise<Status> {
   return withMachine(context, (machine) => {
-    const { state, from, decisions, conflicts, unread } = prepareTransition(
-      context,
-      machine,
-      { kind: 'live' },
-      { onDrift: 'backup' },
-    );
+    const { state, from, decisions, conflicts, unread } = prepareTransition(context, machine, { kind: 'live' });
+    const { kept } = from.ledger;
+    const isDrift = (decision: Decision): boolean =>
+      isVisible(decision) || (decision.action === 'keep' && !kept.has(decision.path));
     const { live, default: next, booted, pointer } = state;
     const expected = from.overlay;
     const numbers = [...new Set([live, next, booted])].filter((number) => number !== undefined && number !== 0);
@@ -25,14 +24,17 @@ export function readMachineStatus(context: Context): Promise<Status> {
       live,
       default: next,
       booted,
-      generations: (numbers as number[]).map((number) => readGeneration(machine, number)),
+      generations: (numbers as number[]).map((number) =>
+        readGeneration(machine, number, number === next ? 'default' : undefined),
+      ),
       interrupted: readInterrupted(machine),
       pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
+      content: expected === undefined || readStatus(machine.root, expected) !== undefined ? 'there' : 'gone',
       managed: from.entries.length,
-      drifted: [...decisions.filter(isVisible), ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(
+      drifted: [...decisions.filter(isDrift), ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(
         ({ path }) => path,
       ),
-      kept: [...from.ledger.kept.keys()],
+      kept: [...kept.keys()],
       displaced: from.ledger.displaced.size,
       unread: unread.map(({ path }) => path),
     };

@@ -33,9 +33,18 @@ export function switchTo(context: Context, target: Target, scope: Scope, attitud
 }
 
 /** Whether the machine shows what is wanted already, and would after a boot. */
-function isIdle({ decisions, state, to, from }: Prepared, scope: Scope): boolean {
-  const isShown = from.number === to.number && state.pointer === to.overlay && !decisions.some(isVisible);
+function isIdle(prepared: Prepared, scope: Scope): boolean {
+  const { decisions, state, to, from } = prepared;
+  const isShown =
+    from.number === to.number && state.pointer === to.overlay && !decisions.some(isVisible) && isKeptAlready(prepared);
   return isShown && (scope === 'live' || state.default === to.number);
+}
+
+/** Whether the record says already which of the machine's own is kept. */
+function isKeptAlready({ decisions, from }: Prepared): boolean {
+  const { kept } = from.ledger;
+  const keeping = decisions.filter((decision) => decision.action === 'keep');
+  return keeping.length === kept.size && keeping.every(({ path, why }) => kept.get(path) === why);
 }
 
 /** Records a generation and makes it the one that the next boot shows. What is live stays. */

@@ -18,7 +18,16 @@ import { dropJournal, writeJournal } from './journal';
 import type { Machine } from './machine';
 import { performStep } from './perform';
 import type { Destination, Prepared } from './prepare';
-import { dropGeneration, type Notes, snippetOf, stageGeneration, writeNotes, writeRole } from './stage';
+import {
+  adoptLedger,
+  dropGeneration,
+  dropNotes,
+  type Notes,
+  snippetOf,
+  stageGeneration,
+  writeNotes,
+  writeRole,
+} from './stage';
 import { STATE } from '../core/entry';
 
 /** Which of the two links a transition moves. */
@@ -89,10 +98,11 @@ interface Job {
   readonly swap: { begunMs: number; endedMs: number; inodes: Readonly<Record<string, string>> };
 }
 
-function planNotes(context: Context, machine: Machine, { decisions, actual, state, from, to }: Prepared): Notes {
+function planNotes(context: Context, machine: Machine, prepared: Prepared): Notes {
+  const { decisions, actual, state, from, to } = prepared;
   const numbers = backupNumbers(machine);
   const firstBackup = (numbers.at(-1) ?? 0) + 1;
-  const times = timesOf(machine, decisions);
+  const times = timesOf(machine, prepared);
   const earlier = earlierTimes(machine, to, state.numbers);
   const phases = planSteps(decisions, {
     pointer: { from: state.pointer, to: to.overlay },
@@ -112,19 +122,30 @@ function planNotes(context: Context, machine: Machine, { decisions, actual, stat
     created,
   }));
   const ledger = nextLedger(from.ledger, to.entries, decisions, { firstBackup, backups: phases.backups });
-  return { from: from.number, to: to.number, ledger, phases, backups, times, firstBackup };
+  return { from: from.number, to: to.number, ledger, phases, backups, times: ourTimes(decisions, times), firstBackup };
 }
 
-/** The times of what is ours and goes, as it was recorded: they come back with it. */
-function timesOf({ root }: Machine, decisions: readonly Decision[]): Map<TargetPath, string> {
-  const times = new Map<TargetPath, string>();
-  for (const { path, previous, ...decision } of decisions) {
-    const found = 'found' in decision ? decision.found : undefined;
-    if (previous === undefined || found === undefined || !sameFound(found, foundOf(previous))) continue;
-    const mtimeNs = readStatus(root, path)?.mtimeNs;
-    if (mtimeNs !== undefined) times.set(path, mtimeNs.toString());
+/** When what goes or is replaced was last changed. */
+function timesOf({ root }: Machine, { decisions, actual }: Prepared): Map<TargetPath, string> {
+  const times = new Map(actual.times);
+  for (const decision of decisions) {
+    if (!('found' in decision) || decision.found?.kind !== 'symlink') continue;
+    const mtimeNs = readStatus(root, decision.path)?.mtimeNs;
+    if (mtimeNs !== undefined) times.set(decision.path, mtimeNs.toString());
   }
   return times;
+}
+
+/** The times of what is ours and as it was recorded: they come back with it. */
+function ourTimes(decisions: readonly Decision[], times: ReadonlyMap<TargetPath, string>): Map<TargetPath, string> {
+  const ours = new Map<TargetPath, string>();
+  for (const { path, previous, ...decision } of decisions) {
+    const found = 'found' in decision ? decision.found : undefined;
+    const time = times.get(path);
+    if (time === undefined || previous === undefined || found === undefined) continue;
+    if (sameFound(found, foundOf(previous))) ours.set(path, time);
+  }
+  return ours;
 }
 
 /** The times that the objects of this generation, or of an earlier one that shows the same, had when they went. */
@@ -211,7 +232,7 @@ function noteUndoing({ context, machine, journal, swap }: Job): void {
 function stagedInodes({ machine, notes }: Job): Record<string, string> {
   const inodes: Record<string, string> = {};
   for (const step of notes.phases.swap) {
-    const staged = step.op === 'exchange' ? step.aside : step.op === 'move' ? step.from : undefined;
+    const staged = step.op === 'exchange' || step.op === 'place' ? step.aside : undefined;
     const status = staged === undefined ? undefined : readStatus(machine.root, staged);
     if (staged !== undefined && status !== undefined) inodes[staged] = `${status.device}:${status.inode}`;
   }
@@ -224,7 +245,9 @@ function interruption({ signal }: Context): ActivateError {
 
 /** From here on the new generation is the one that counts, whatever happens. */
 function commit(job: Job): void {
-  for (const { role, to } of job.journal.roles) writeRole(job.machine, roleLink(role), to);
+  const { machine, journal } = job;
+  adoptLedger(machine, journal.to);
+  for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
   syncEverything(job);
 }
 
@@ -264,7 +287,7 @@ function dropStaged({ machine, prepared, notes }: Job): void {
   for (const { number } of notes.backups) removeTree(machine.root, backupDirectory(number));
   if (backupNumbers(machine).length === 0) removeTree(machine.root, BACKUPS);
   if (prepared.to.closure !== undefined) dropGeneration(machine, notes.to, prepared.to.closure.storePath);
-  else if (notes.to === 0) removeTree(machine.root, snippetOf(0));
+  else dropNotes(machine, notes.to);
   dropJournal(machine);
 }
 

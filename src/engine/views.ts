@@ -98,7 +98,7 @@ function lookAfter(job: Job, decision: Decision): Look | undefined {
 
 function lookAtEntry(job: Job, entry: Entry): Look {
   if (entry.place === 'link') return lookThrough(job, job.prepared.to.overlay, entry.path);
-  if (entry.kind === 'symlink') return { view: entry };
+  if (entry.kind === 'symlink') return { view: { kind: 'symlink', linkText: entry.linkText } };
   if (entry.kind === 'directory')
     return { view: { kind: 'directory', mode: entry.mode, uid: entry.uid, gid: entry.gid } };
   const { view } =

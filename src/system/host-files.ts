@@ -19,13 +19,13 @@ export function resolveHostPath(path: string): string | undefined {
   });
 }
 
-/** The text of a file outside the root; `undefined` where there is none. */
+/** The text of a file outside the root; `undefined` where there is none, or something else. */
 export function readHostFile(path: string): string | undefined {
   return attempt('read the file', path, () => {
     try {
       return readFileSync(path, 'utf8');
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
+      if (['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
       throw error;
     }
   });

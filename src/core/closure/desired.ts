@@ -122,6 +122,7 @@ function sidecarOwnership(
   if (mode !== 'direct-symlink' && !/^[0-7]{3,4}$/u.test(mode)) {
     throw new ActivateError('CLOSURE', `the mode is neither octal nor direct-symlink: ${JSON.stringify(mode)}`, {
       path: `${path}.mode`,
+      hint: 'Write three or four octal digits, e.g. 0440, or direct-symlink.',
     });
   }
   const { users, groups } = job.wish;

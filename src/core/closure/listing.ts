@@ -1,4 +1,4 @@
-import type { Ownership, SymlinkObject } from '../entry';
+import { type Ownership, POINTER, type SymlinkObject } from '../entry';
 import { ActivateError } from '../errors';
 import type { ClosureFormat } from '../records/manifest';
 import { isBelow, nameOf, parentOf, type TargetPath } from '../path';
@@ -64,7 +64,9 @@ export function refuseLoops(listing: Listing): void {
   const tops = new Set(listing.items.map((item) => topOf(item.path)));
   let items: Map<TargetPath, Item> | undefined;
   for (const item of listing.items) {
-    if (item.kind !== 'symlink' || (item.linkText.startsWith('/') && !tops.has(topOf(item.linkText)))) continue;
+    if (item.kind !== 'symlink') continue;
+    const text = withoutPointer(item.linkText);
+    if (text.startsWith('/') && !tops.has(topOf(text))) continue;
     items ??= new Map(listing.items.map((each) => [each.path, each]));
     if (!isLoop(item.path, items)) continue;
     throw new ActivateError('CLOSURE', `the link leads back to itself (its text is ${item.linkText})`, {
@@ -72,6 +74,11 @@ export function refuseLoops(listing: Listing): void {
       hint: `Mend the link in ${listing.closure}.`,
     });
   }
+}
+
+/** Through the pointer the closure sees itself: the /etc of a machine that shows a generation is full of such links. */
+function withoutPointer(linkText: string): string {
+  return linkText.startsWith(`${POINTER}/`) ? linkText.slice(POINTER.length) : linkText;
 }
 
 /** The first component of an absolute path. */
@@ -100,9 +107,10 @@ function isLoop(start: TargetPath, items: ReadonlyMap<TargetPath, Item>): boolea
     }
     links += 1;
     if (links > MOST_LINKS) return true;
-    if (item.linkText.startsWith('/')) at = '/' as TargetPath;
+    const text = withoutPointer(item.linkText);
+    if (text.startsWith('/')) at = '/' as TargetPath;
     pending.push(
-      ...item.linkText
+      ...text
         .split('/')
         .filter((part) => part !== '' && part !== '.')
         .toReversed(),

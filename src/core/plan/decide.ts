@@ -84,7 +84,7 @@ function evictStrangers({ actual, attitude }: Question, decision: Decision): Ans
   const isOurs = gone?.kind === 'directory' && decision.previous?.place === 'directory';
   const strangers = isOurs ? (actual.strangers.get(decision.path) ?? []) : [];
   if (strangers.length === 0) return { decisions: [decision], conflicts: [] };
-  const policies = strangers.map((path) => ({ path, policy: attitude(path).onConflict }));
+  const policies = strangers.map((path) => ({ path, policy: attitude(path).onConflict ?? 'refuse' }));
   const refused = policies.filter(({ policy }) => policy === 'refuse');
   if (refused.length > 0)
     return { decisions: [], conflicts: refused.map(({ path }) => ({ path, reason: 'unmanaged' })) };
@@ -146,6 +146,8 @@ function isAsPlaced(found: Found, previous: Entry): boolean {
 
 /** Whether two entries show the same thing; not whether they look the same on disk. */
 export function sameEntry(a: Entry, b: Entry): boolean {
+  // One record is the same as itself, even for those who may not read all of it.
+  if (a === b) return true;
   if (a.place !== b.place || a.kind !== b.kind) return false;
   if (a.kind === 'symlink') return b.kind === 'symlink' && a.linkText === b.linkText;
   if (a.kind === 'whole-directory') return b.kind === 'whole-directory' && a.digest === b.digest && a.digest !== '';
@@ -167,7 +169,7 @@ interface Managed {
 
 function decideDrift({ path, previous, next, found, attitude, again }: Managed): Decision | Conflict {
   const there = found === undefined ? {} : { found };
-  const policy = again && !attitude.explicit ? 'keep' : attitude.onDrift;
+  const policy = attitude.onDrift ?? (again ? 'keep' : 'backup');
   if (policy === 'refuse') return { path, reason: 'drifted', ...there };
   if (policy === 'keep') return { path, action: 'keep', why: 'drifted', previous, next, ...there };
   if (found === undefined) return { path, action: 'create', previous, next };
@@ -188,7 +190,7 @@ function decideUnmanaged({ path, next, found, attitude, again }: Unmanaged): Dec
   if (next.place === 'link' && sameFound(found, wanted)) return undefined;
   const replace = { path, action: 'replace', next, found, save: 'displaced' } as const;
   if (sameFound(found, wanted) || isEqualFile(found, next)) return replace;
-  const policy = again && !attitude.explicit ? 'keep' : attitude.onConflict;
+  const policy = attitude.onConflict ?? (again ? 'keep' : 'refuse');
   if (policy === 'refuse') return { path, reason: 'unmanaged', found };
   return policy === 'backup' ? replace : { path, action: 'keep', why: 'unmanaged', next, found };
 }
@@ -238,7 +240,7 @@ function decideNonDirectory(
   attitude: Attitude,
   again: boolean,
 ): Decision | Conflict {
-  const policy = again && !attitude.explicit ? 'keep' : attitude.onConflict;
+  const policy = attitude.onConflict ?? (again ? 'keep' : 'refuse');
   if (policy === 'refuse') return { path, reason: 'unmanaged', found };
   if (policy === 'keep') return { path, action: 'keep', why: 'unmanaged', next, found };
   return { path, action: 'replace', next, found, save: 'displaced' };

@@ -6,11 +6,13 @@ import type { TargetPath } from '../path';
 export type OnConflict = 'refuse' | 'backup' | 'keep';
 export type OnDrift = 'backup' | 'refuse' | 'keep';
 
-/** What to do about the machine's own at a path; `explicit` where somebody said so for this path or this command. */
+/**
+ * What to do about the machine's own at a path; `undefined` where nobody said so for this path or this command: what was
+ * kept before is kept again, conflicts are refused, and of changes there are backups.
+ */
 export interface Attitude {
-  readonly onConflict: OnConflict;
-  readonly onDrift: OnDrift;
-  readonly explicit: boolean;
+  readonly onConflict: OnConflict | undefined;
+  readonly onDrift: OnDrift | undefined;
 }
 
 /** What happens at one path. */

@@ -37,8 +37,7 @@ export function giveUp({
   }
   const drifted = found !== undefined && !sameFound(found, foundOf(previous));
   if (drifted) {
-    const { onDrift, explicit } = attitude(path);
-    const policy = from.ledger.kept.has(path) && !explicit ? 'keep' : onDrift;
+    const policy = attitude(path).onDrift ?? (from.ledger.kept.has(path) ? 'keep' : 'backup');
     if (policy === 'refuse') return { path, reason: 'drifted', found };
     if (policy === 'keep') return { path, action: 'release', previous };
   }

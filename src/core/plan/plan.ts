@@ -2,7 +2,7 @@ import type { Decision } from './decision';
 import { type Entry, type Ownership, POINTER } from '../entry';
 import type { Found } from '../found';
 import { isBelow, joinTarget, nameOf, parentOf, type TargetPath } from '../path';
-import type { Gone, Made, MadeAt, Step } from './step';
+import type { Expected, Gone, Made, MadeAt, Step } from './step';
 
 /** What the steps need to know beyond the decisions. */
 export interface Terms {
@@ -10,7 +10,7 @@ export interface Terms {
   readonly pointer: { readonly from: string | undefined; readonly to: string | undefined };
   /** The number that the first new backup gets. */
   readonly firstBackup: number;
-  /** When ours was last changed, in nanoseconds, where an undo has to bring that back. */
+  /** When what is found was last changed, in nanoseconds: an undo brings that back, and a change meanwhile shows by it. */
   readonly timeOf: (path: TargetPath) => string | undefined;
   /** The time that ours had when the generation we go to was last live. */
   readonly earlierTimeOf: (path: TargetPath) => string | undefined;
@@ -159,7 +159,7 @@ function addCreation(draft: Draft, path: TargetPath, made: Made, place: Entry['p
   else {
     const aside = asideOf(draft, path);
     draft.made.push({ op: 'make', path: aside, made });
-    draft.after.push({ op: 'move', from: aside, to: path });
+    draft.after.push({ op: 'place', path, aside });
   }
 }
 
@@ -200,7 +200,12 @@ function addExchange(draft: Draft, { path, aside, found, needsPointer }: Exchang
       ? found.linkText.startsWith(`${POINTER}/`)
       : found.kind === 'directory' &&
         children().some((other) => isBelow(other.path, path) && other.previous?.place === 'link');
-  (breaks && !needsPointer ? draft.before : draft.after).push({ op: 'exchange', path, aside });
+  (breaks && !needsPointer ? draft.before : draft.after).push({
+    op: 'exchange',
+    path,
+    aside,
+    was: expected(draft, path, found),
+  });
 }
 
 function needsPointer(path: TargetPath, made: Made, children: Below): boolean {
@@ -221,7 +226,7 @@ function addRestoration(draft: Draft, decision: Decision & { readonly action: 'r
   const aside = asideOf(draft, path);
   draft.made.push({ op: 'fetch', backup, aside });
   if (found === undefined) {
-    draft.after.push({ op: 'move', from: aside, to: path });
+    draft.after.push({ op: 'place', path, aside });
     return;
   }
   addExchange(draft, { path, aside, found, needsPointer: false }, children);
@@ -246,10 +251,15 @@ function addRemoval(draft: Draft, { path, found, save }: Decision & { readonly a
     else draft.emptied.unshift({ op: 'unmake', path, made: was });
   } else {
     const aside = asideOf(draft, path);
-    draft.late.push({ op: 'move', from: path, to: aside });
+    draft.late.push({ op: 'park', path, aside, was: expected(draft, path, found) });
     if (save === undefined) draft.discard.push(aside);
     else saveFrom(draft, aside, path, save);
   }
+}
+
+function expected({ terms }: Draft, path: TargetPath, found: Found): Expected {
+  const mtimeNs = found.kind === 'file' ? terms.timeOf(path) : undefined;
+  return mtimeNs === undefined ? { found } : { found, mtimeNs };
 }
 
 function saveFrom(draft: Draft, aside: TargetPath, path: TargetPath, reason: 'displaced' | 'drifted'): void {

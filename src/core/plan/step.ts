@@ -1,4 +1,5 @@
 import type { Content, Ownership } from '../entry';
+import type { Found } from '../found';
 import type { TargetPath } from '../path';
 
 /** Something to be made where nothing is. `mtimeNs`, in nanoseconds as decimal text, where an earlier time comes back. */
@@ -20,6 +21,13 @@ export interface Gone {
     | (Ownership & { readonly kind: 'directory' });
 }
 
+/** What the plan saw at a path: what is found there when it is replaced or goes must still be that. */
+export interface Expected {
+  readonly found: Found;
+  /** Of a regular file, in nanoseconds as decimal text. */
+  readonly mtimeNs?: string;
+}
+
 /**
  * One change of the machine. Each is atomic or leaves nothing that anybody refers to, can be done twice, and has an
  * {@link inverse}.
@@ -36,10 +44,15 @@ export type Step =
   | { readonly op: 'unmake'; readonly path: TargetPath; readonly made: Made }
   /** The pointer moves; `undefined` is no pointer. */
   | { readonly op: 'point'; readonly from: string | undefined; readonly to: string | undefined }
-  /** What is at `path` and what is at `aside` change places in one instant. */
-  | { readonly op: 'exchange'; readonly path: TargetPath; readonly aside: TargetPath }
-  /** Never over something that is there. */
-  | { readonly op: 'move'; readonly from: TargetPath; readonly to: TargetPath }
+  /** What is at `path` and what is at `aside` change places in one instant; back at once where it was not as expected. */
+  | { readonly op: 'exchange'; readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected }
+  | { readonly op: 'unexchange'; readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected }
+  /** What was staged at `aside` takes its place, never over something that is there. */
+  | { readonly op: 'place'; readonly path: TargetPath; readonly aside: TargetPath }
+  | { readonly op: 'unplace'; readonly path: TargetPath; readonly aside: TargetPath }
+  /** What is at `path` goes to `aside`; back at once where it was not as expected. */
+  | { readonly op: 'park'; readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected }
+  | { readonly op: 'unpark'; readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected }
   /** What is at `aside` becomes a numbered backup. */
   | { readonly op: 'save'; readonly aside: TargetPath; readonly backup: number }
   | { readonly op: 'unsave'; readonly aside: TargetPath; readonly backup: number }
@@ -48,43 +61,47 @@ export type Step =
   | { readonly op: 'unfetch'; readonly backup: number; readonly aside: TargetPath }
   | { readonly op: 'own'; readonly path: TargetPath; readonly before: Ownership; readonly after: Ownership };
 
+const inverses = {
+  create: 'uncreate',
+  uncreate: 'create',
+  remove: 'unremove',
+  unremove: 'remove',
+  make: 'unmake',
+  unmake: 'make',
+  exchange: 'unexchange',
+  unexchange: 'exchange',
+  place: 'unplace',
+  unplace: 'place',
+  park: 'unpark',
+  unpark: 'park',
+  save: 'unsave',
+  unsave: 'save',
+  fetch: 'unfetch',
+  unfetch: 'fetch',
+} as const;
+
 /** What undoes a step. `inverse(inverse(step))` is `step`. */
 export function inverse(step: Step): Step {
   switch (step.op) {
-    case 'create':
-      return { ...step, op: 'uncreate' };
-    case 'uncreate':
-      return { ...step, op: 'create' };
-    case 'remove':
-      return { ...step, op: 'unremove' };
-    case 'unremove':
-      return { ...step, op: 'remove' };
-    case 'make':
-      return { ...step, op: 'unmake' };
-    case 'unmake':
-      return { ...step, op: 'make' };
-    case 'save':
-      return { ...step, op: 'unsave' };
-    case 'unsave':
-      return { ...step, op: 'save' };
-    case 'fetch':
-      return { ...step, op: 'unfetch' };
-    case 'unfetch':
-      return { ...step, op: 'fetch' };
     case 'point':
-    case 'move':
-      return { ...step, from: step.to, to: step.from } as Step;
+      return { ...step, from: step.to, to: step.from };
     case 'own':
       return { ...step, before: step.after, after: step.before };
-    case 'exchange':
-      return step;
+    default:
+      return { ...step, op: inverses[step.op] } as Step;
   }
 }
 
 /** Whether a step either happened or did not: the others may fail half way, and can be done, and undone, twice. */
-export function isOneAct({ op }: Step): boolean {
-  return op === 'exchange' || op === 'move';
+export function isOneAct(step: Step): step is OneAct {
+  return 'aside' in step && !('backup' in step);
 }
+
+/** A single rename. */
+export type OneAct = Extract<
+  Step,
+  { readonly op: 'exchange' | 'unexchange' | 'place' | 'unplace' | 'park' | 'unpark' }
+>;
 
 /** The path that a message about the step names. */
 export function pathOf(step: Step): string | undefined {
@@ -96,8 +113,6 @@ export function pathOf(step: Step): string | undefined {
       return step.objects.length === 1 ? step.objects[0]?.path : undefined;
     case 'point':
       return undefined;
-    case 'move':
-      return step.to;
     case 'save':
     case 'unsave':
     case 'fetch':

@@ -80,7 +80,19 @@ export function parseJournal(text: string, file: string): Journal {
   return journal;
 }
 
-const operations = new Set(['create', 'remove', 'make', 'unmake', 'point', 'exchange', 'move', 'save', 'fetch', 'own']);
+const operations = new Set([
+  'create',
+  'remove',
+  'make',
+  'unmake',
+  'point',
+  'exchange',
+  'place',
+  'park',
+  'save',
+  'fetch',
+  'own',
+]);
 
 /** The steps are ours; a damaged file is told from a whole one, not from a forged one: only root can write here. */
 function isPhases(value: unknown): boolean {

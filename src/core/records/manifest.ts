@@ -96,6 +96,9 @@ function* linesOf(text: string): Generator<string> {
 }
 
 function parseHead(line: string, file: string): Pick<Manifest, 'format' | 'roots'> {
+  // A newer version may lay it out in another way, and would still begin with the schema.
+  const schema = /^\s*\{\s*"schema"\s*:\s*(\d+)/u.exec(line)?.[1];
+  if (schema !== undefined) checkSchema(Number(schema), file);
   const head = parseJson(`${line}${END}`, file);
   if (!isRecord(head)) throw broken(file, 'it is not a JSON object');
   checkSchema(head['schema'], file);

@@ -1,4 +1,5 @@
 import { displayName, displayWidth } from './display';
+import { plural } from './report';
 import type { Generation } from '../records/generation';
 
 /** Which generation is what; 0 where nothing is managed. */
@@ -16,6 +17,8 @@ export interface Status extends Roles {
   readonly interrupted: { readonly from: number; readonly to: number } | 'unreadable' | undefined;
   /** Whether the pointer shows what is live. */
   readonly pointer: 'right' | 'wrong' | 'missing';
+  /** Whether what the live generation shows is still there. */
+  readonly content: 'there' | 'gone';
   readonly managed: number;
   /** Paths that are not as they were recorded. */
   readonly drifted: readonly string[];
@@ -101,7 +104,9 @@ function interruption({ interrupted }: Status): string[] {
   ];
 }
 
-function pointerLines({ pointer, live }: Status): string[] {
+function pointerLines({ pointer, content, live }: Status): string[] {
+  if (content === 'gone')
+    return [`What generation ${live} shows is gone: switch to its closure again, or \`activate rollback\`.`];
   if (pointer === 'right') return [];
   return [`The pointer /run/filesystem-overlay is ${pointer}: \`activate switch ${live}\` puts it right.`];
 }
@@ -109,7 +114,7 @@ function pointerLines({ pointer, live }: Status): string[] {
 function countLines({ managed, drifted, kept, displaced, unread, live }: Status): string[] {
   if (live === 0) return [];
   const lines = [
-    `paths    ${managed} managed, ${drifted.length} drifted, ${kept.length} kept as the machine's, ${displaced} originals to come back`,
+    `paths    ${managed} managed, ${drifted.length} drifted, ${kept.length} kept as the machine's, ${plural(displaced, 'original')} to come back`,
   ];
   lines.push(...listPaths('drifted', drifted), ...listPaths('kept', kept), ...listPaths('not read', unread));
   if (drifted.length > 0)

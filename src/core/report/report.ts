@@ -47,7 +47,12 @@ export function adviceOn(conflicts: readonly Conflict[]): string[] {
 }
 
 export function conflictToJson(conflict: Conflict): Record<string, unknown> {
-  return { ...conflict, message: describeConflict(conflict) };
+  const message = describeConflict(conflict);
+  if (conflict.reason === 'blocked' || conflict.found === undefined || !('mode' in conflict.found))
+    return { ...conflict, message };
+  // As everywhere in documents, a mode is octal.
+  const mode = conflict.found.mode.toString(8).padStart(4, '0');
+  return { ...conflict, found: { ...conflict.found, mode }, message };
 }
 
 /** An error as people see it: the path, what could not be done, and what to do about it. */

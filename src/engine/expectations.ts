@@ -1,0 +1,54 @@
+import { ActivateError } from '../core/errors';
+import { sameOwnership } from '../core/found';
+import type { TargetPath } from '../core/path';
+import type { Expected, Gone } from '../core/plan/step';
+import { readLinkText, readStatus } from '../system/reading';
+import type { Root } from '../system/rooted';
+import type { Machine } from './machine';
+
+/**
+ * Makes sure that what was put aside is what the plan saw, and puts it back where it is not.
+ *
+ * Looking afterwards leaves no gap: once something is aside, nobody opens it by its path any more.
+ *
+ * @throws {ActivateError} `IO`
+ */
+export function insistOn(
+  { root }: Machine,
+  { path, aside, was }: { readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected },
+  putBack: () => void,
+): void {
+  if (isExpected(root, aside, was)) return;
+  putBack();
+  throw changed(path);
+}
+
+/**
+ * Makes sure that links and directories are what the plan saw, right before systemd-tmpfiles removes what it finds.
+ *
+ * @throws {ActivateError} `IO`
+ */
+export function insistOnAll({ root }: Machine, objects: readonly Gone[]): void {
+  const other = objects.find(({ path, was }) => {
+    const kind = readStatus(root, path)?.kind;
+    if (kind === undefined) return false;
+    return kind !== was.kind || (was.kind === 'symlink' && readLinkText(root, path) !== was.linkText);
+  });
+  if (other !== undefined) throw changed(other.path);
+}
+
+function isExpected(root: Root, path: TargetPath, { found, mtimeNs }: Expected): boolean {
+  if (found.kind === 'symlink') return readLinkText(root, path) === found.linkText;
+  const status = readStatus(root, path);
+  if (found.kind === 'special') return status?.kind === found.what;
+  if (status?.kind !== found.kind || !sameOwnership(status, found)) return false;
+  if (found.kind === 'directory') return true;
+  return status.sizeBytes === found.sizeBytes && (mtimeNs === undefined || status.mtimeNs.toString() === mtimeNs);
+}
+
+function changed(path: TargetPath): ActivateError {
+  return new ActivateError('IO', 'somebody changed it since the plan was made', {
+    path,
+    hint: 'Look at what is there now (`activate diff`), and switch again.',
+  });
+}
