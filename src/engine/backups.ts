@@ -1,7 +1,11 @@
 import * as v from 'valibot';
 import { STATE } from '../core/entry';
 import { parseGenerationNumber, parseRecord } from '../core/records/generation';
-import { hostPath, joinTarget, type TargetPath } from '../core/path';
+import { hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
+import { renamePath } from '../system/changing';
+import { copyTreeWithin } from '../system/host-files';
+import { removeTree } from '../system/removing';
+import { errnoOf } from '../system/syscalls/errno';
 import { listDirectory, readStatus } from '../system/reading';
 import { readText } from './generations';
 import type { Machine } from './machine';
@@ -56,4 +60,25 @@ export function readBackup(machine: Machine, number: number): Backup | undefined
   if (text === undefined) return undefined;
   const { schema: _, ...backup } = parseRecord(text, hostPath(machine.root.path, file), schema);
   return backup;
+}
+
+/**
+ * Moves something with all that belongs to it: a rename where both are on one filesystem, else a copy, and the source is
+ * removed once the copy is complete. Done already is done.
+ *
+ * @throws {ActivateError} `IO`, EEXIST in the cause where `to` is there
+ */
+export async function carry({ root }: Machine, from: TargetPath, to: TargetPath): Promise<void> {
+  if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined) return;
+  try {
+    renamePath(root, from, to);
+  } catch (error) {
+    if (errnoOf(error) !== 'EXDEV') throw error;
+    // Under another name until it is complete: a crash half way leaves nothing that looks whole.
+    const partial = joinTarget(parentOf(to), `${nameOf(to)}.partial`);
+    removeTree(root, partial);
+    await copyTreeWithin(root, from, partial);
+    renamePath(root, partial, to);
+    removeTree(root, from);
+  }
 }

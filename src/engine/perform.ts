@@ -15,11 +15,8 @@ import {
   replacePath,
 } from '../system/changing';
 import { copyFile, type FileAttributes } from '../system/copying';
-import { copyTreeWithin } from '../system/host-files';
-import { removeTree } from '../system/removing';
 import { readLinkText, readStatus } from '../system/reading';
-import { errnoOf } from '../system/syscalls/errno';
-import { backupContent } from './backups';
+import { backupContent, carry } from './backups';
 import { insistOn, insistOnAll } from './expectations';
 import type { Machine } from './machine';
 import { runTmpfiles } from './tmpfiles';
@@ -166,23 +163,5 @@ function isStillThere({ root }: Machine, { path, was }: Gone): boolean {
 function restoreTimes({ root }: Machine, objects: readonly MadeAt[]): void {
   for (const { path, made } of objects) {
     if (made.kind === 'symlink' && made.mtimeNs !== undefined) changeTimes(root, path, BigInt(made.mtimeNs));
-  }
-}
-
-/**
- * Moves something with all that belongs to it: a rename where both are on one filesystem, else a copy, and the source
- * is removed once the copy is complete. Done already is done.
- */
-async function carry(machine: Machine, from: TargetPath, to: TargetPath): Promise<void> {
-  const { root } = machine;
-  if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined) return;
-  try {
-    renamePath(root, from, to);
-  } catch (error) {
-    if (errnoOf(error) !== 'EXDEV') throw error;
-    if (readStatus(root, to) !== undefined)
-      throw new ActivateError('IO', 'something is there already', { path: to, cause: error });
-    await copyTreeWithin(root, from, to);
-    removeTree(root, from);
   }
 }

@@ -5,6 +5,7 @@ import { inverse, isOneAct, type OneAct, type Step } from '../core/plan/step';
 import { readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
 import { backupDirectory } from './backups';
+import { discard } from './discarding';
 import { roleLink } from './generations';
 import { dropJournal, readJournal } from './journal';
 import type { Machine } from './machine';
@@ -29,7 +30,7 @@ export function resume(context: Context): Promise<Resumed> {
     const journal = readJournal(machine);
     if (journal === undefined) return { state: 'nothing to do' };
     const { from, to } = journal;
-    await (journal.phase === 'swap' ? finish(machine, journal) : undo(machine, journal));
+    await (journal.phase === 'swap' ? finish(context, machine, journal) : undo(machine, journal));
     const state = journal.phase === 'swap' ? 'finished' : 'undone';
     return { state, from, to, live: state === 'finished' ? to : from };
   });
@@ -48,14 +49,14 @@ async function undo(machine: Machine, journal: Journal): Promise<void> {
   dropJournal(machine);
 }
 
-async function finish(machine: Machine, journal: Journal): Promise<void> {
-  const { swap, remove, discard, spent } = journal.phases;
+async function finish(context: Context, machine: Machine, journal: Journal): Promise<void> {
+  const { swap, remove, spent } = journal.phases;
   for (const step of [...swap, ...remove])
     if (!isOneAct(step) || !isDone(machine, journal, step)) await perform(machine, journal, step);
   adoptLedger(machine, journal.to);
   for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
   syncFilesystem(machine.root, STATE);
-  for (const path of discard) removeTree(machine.root, path);
+  await discard(context, machine, journal.from, journal.phases.discard);
   for (const backup of spent) removeTree(machine.root, backupDirectory(backup));
   if (journal.to === 0) removeTree(machine.root, snippetOf(0));
   dropJournal(machine);

@@ -14,6 +14,7 @@ import { removeTree } from '../system/removing';
 import { applyStages, type Outcome, type Perform } from './apply';
 import { type Backup, BACKUPS, backupDirectory, backupNumbers } from './backups';
 import { readGeneration, readTimes, roleLink } from './generations';
+import { discard } from './discarding';
 import { dropJournal, writeJournal } from './journal';
 import type { Machine } from './machine';
 import { performStep } from './perform';
@@ -70,7 +71,7 @@ export async function carryOut(
   await stage(job);
   const outcome = await apply(job, wrap);
   if (outcome.state !== 'done') throw await failure(job, outcome);
-  finish(job);
+  await finish(job);
   const { from, to } = prepared;
   const changed = prepared.decisions.filter(isVisible).length;
   return {
@@ -264,21 +265,11 @@ function syncEverything({ machine, prepared }: Job): void {
 }
 
 /** What the commit left to do: nothing of it can be missed. */
-function finish(job: Job): void {
-  const { context, machine, notes } = job;
+async function finish({ context, machine, notes }: Job): Promise<void> {
   const { root } = machine;
-  const leftovers = [
-    ...notes.phases.discard,
-    ...notes.phases.spent.map(backupDirectory),
-    ...(notes.to === 0 ? [snippetOf(0)] : []),
-  ];
-  for (const path of leftovers) {
-    try {
-      removeTree(root, path);
-    } catch (error) {
-      context.log.warn('could not remove what is of no use any more', { path, error: String(error) });
-    }
-  }
+  await discard(context, machine, notes.from, notes.phases.discard);
+  for (const backup of notes.phases.spent) removeTree(root, backupDirectory(backup));
+  if (notes.to === 0) removeTree(root, snippetOf(0));
   dropJournal(machine);
 }
 

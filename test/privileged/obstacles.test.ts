@@ -81,12 +81,6 @@ const obstacles: readonly Obstacle[] = [
     named: [`/etc/taken.d: ${immutable}`],
   },
   {
-    what: 'something immutable in a directory that is taken over',
-    put: 'mkdir $etc/taken.d/fixed; chattr +i $etc/taken.d/fixed',
-    takeAway: 'chattr -i $etc/taken.d/fixed; rmdir $etc/taken.d/fixed',
-    named: [],
-  },
-  {
     what: 'an immutable /etc',
     put: 'chattr +i $etc',
     takeAway: 'chattr -i $etc',

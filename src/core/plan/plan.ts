@@ -28,11 +28,17 @@ export interface Phases {
   readonly swap: readonly Step[];
   readonly remove: readonly Step[];
   /** Objects of ours that were put aside and are of no use any more. */
-  readonly discard: readonly TargetPath[];
+  readonly discard: readonly Discarded[];
   /** What the steps keep: the path and why, for each number from `firstBackup` on. */
   readonly backups: readonly { readonly path: TargetPath; readonly reason: 'displaced' | 'drifted' }[];
   /** Backups whose content is back in its place. */
   readonly spent: readonly number[];
+}
+
+/** Something of ours that was put aside, and where it was. */
+export interface Discarded {
+  readonly path: TargetPath;
+  readonly aside: TargetPath;
 }
 
 /** The name of everything that is put aside; no closure may use it. */
@@ -86,7 +92,7 @@ interface Draft {
   readonly removed: Gone[];
   readonly late: Step[];
   readonly emptied: Step[];
-  readonly discard: TargetPath[];
+  readonly discard: Discarded[];
   readonly backups: { path: TargetPath; reason: 'displaced' | 'drifted' }[];
   readonly spent: number[];
   count: number;
@@ -178,7 +184,7 @@ function addReplacement(draft: Draft, { path, found, made, save }: Replacement, 
     draft.owners.set(path, made.uid);
   }
   addExchange(draft, { path, aside, found, needsPointer: needsPointer(path, made, children) }, children);
-  if (save === undefined) draft.discard.push(aside);
+  if (save === undefined) draft.discard.push({ path, aside });
   else saveFrom(draft, aside, path, save);
 }
 
@@ -230,7 +236,7 @@ function addRestoration(draft: Draft, decision: Decision & { readonly action: 'r
     return;
   }
   addExchange(draft, { path, aside, found, needsPointer: false }, children);
-  if (save === undefined) draft.discard.push(aside);
+  if (save === undefined) draft.discard.push({ path, aside });
   else saveFrom(draft, aside, path, save);
 }
 
@@ -252,7 +258,7 @@ function addRemoval(draft: Draft, { path, found, save }: Decision & { readonly a
   } else {
     const aside = asideOf(draft, path);
     draft.late.push({ op: 'park', path, aside, was: expected(draft, path, found) });
-    if (save === undefined) draft.discard.push(aside);
+    if (save === undefined) draft.discard.push({ path, aside });
     else saveFrom(draft, aside, path, save);
   }
 }
