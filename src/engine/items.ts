@@ -86,14 +86,14 @@ interface Walk {
 const LONGEST_HARMLESS = 1000;
 
 function walk(job: Walk, directory: TargetPath): void {
-  const why = directory.length < LONGEST_HARMLESS ? undefined : whyNotRepresentable(directory);
+  const base = directory === '/' ? job.target : ((job.target + directory) as TargetPath);
+  const why = base.length < LONGEST_HARMLESS ? undefined : whyNotRepresentable(base);
   if (why !== undefined)
-    throw new ActivateError('CLOSURE', why, { path: directory, hint: `Rename it in ${job.closure}.` });
+    throw new ActivateError('CLOSURE', why, { path: base, hint: `Rename it in ${job.closure}.` });
   const listed = listDirectory(job.tree, directory).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const links = listed.filter(({ kind }) => kind === 'symlink').map(({ name }) => name);
   const texts = readLinkTexts(job.tree, directory, links);
   const textOf = new Map(links.map((name, index) => [name, texts[index]]));
-  const base = directory === '/' ? job.target : ((job.target + directory) as TargetPath);
   for (const { name } of listed) {
     const path = joinTarget(base, name);
     const linkText = textOf.get(name);

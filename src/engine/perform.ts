@@ -1,6 +1,5 @@
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
 import { POINTER } from '../core/entry';
-import { ActivateError } from '../core/errors';
 import type { Gone, Made, MadeAt, Step } from '../core/plan/step';
 import {
   changeMode,

@@ -53,7 +53,11 @@ describe('a wrong command line', () => {
     ['an unknown option', ['diff', '--sta'], "activate: unknown option '--sta'\n(Did you mean --stat?)"],
     ['an unknown option before', ['--rot', 'list'], "activate: unknown option '--rot'\n(Did you mean --root?)"],
     ['a missing argument', ['switch'], "activate: missing required argument 'closure|generation'"],
-    ['too many arguments', ['diff', 'a', 'b'], "activate: too many arguments for 'diff'. Expected 1 argument but got 2"],
+    [
+      'too many arguments',
+      ['diff', 'a', 'b'],
+      "activate: too many arguments for 'diff'. Expected 1 argument but got 2",
+    ],
     ['a missing option', ['generate', 'x'], "activate: required option '--output <directory>' not specified"],
     ['an option without its value', ['list', '--root'], "activate: option '--root <directory>' argument missing"],
     [

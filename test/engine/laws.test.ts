@@ -1,55 +1,13 @@
 import { describe, expect, test } from 'bun:test';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { ActivateError } from '../../src/core/errors';
-import { planSteps } from '../../src/core/plan/plan';
 import { withMachine } from '../../src/engine/machine';
 import { prepareTransition } from '../../src/engine/prepare';
 import { carryOut } from '../../src/engine/transition';
 import { closureAt, contextOn, planOn, switchOn } from '../support/engine';
-import { type Sandbox, withSandbox } from '../support/sandbox';
+import { backup, countSteps, hold, seeEtc, stepsToTry, withoutSeeds } from '../support/laws';
+import type { Sandbox } from '../support/sandbox';
 import { compareSnapshots, type Seen, takeSnapshot } from '../support/snapshot';
-import { randomTree, type Tree, writeTree } from '../support/trees';
-
-const RUNS = Number(process.env['RUNS'] ?? 40);
-const backup = { onConflict: 'backup', onDrift: 'backup' } as const;
-
-/** Writes a tree closure next to the root and returns where it is. */
-function writeClosure(sandbox: Sandbox, name: string, tree: Tree): string {
-  const closure = `${sandbox.root}-${name}`;
-  mkdirSync(join(closure, 'etc'), { recursive: true });
-  writeTree(join(closure, 'etc'), tree);
-  return closure;
-}
-
-function seeEtc(sandbox: Sandbox): Seen[] {
-  return takeSnapshot(sandbox.on('/etc'));
-}
-
-/** Runs a law over a machine and closures that are random trees. */
-async function hold(closures: number, law: (sandbox: Sandbox, closures: string[]) => Promise<void>): Promise<void> {
-  const trees = fc.tuple(randomTree, fc.array(randomTree, { minLength: closures, maxLength: closures }));
-  await fc.assert(
-    fc.asyncProperty(trees, async ([machine, wanted]) => {
-      await withSandbox(async (sandbox) => {
-        writeTree(sandbox.on('/etc'), machine);
-        const paths = wanted.map((tree, index) => writeClosure(sandbox, String(index), tree));
-        try {
-          await law(sandbox, paths);
-        } finally {
-          for (const path of paths) Bun.spawnSync(['rm', '-rf', path]);
-        }
-      });
-    }),
-    { numRuns: RUNS, endOnFailure: true },
-  );
-}
-
-/** Seeds, and directories that had to be made for them, stay: they are the machine's own from then on. */
-function withoutSeeds(seen: Seen[]): Seen[] {
-  return seen.filter(({ path }) => !/(?:^|\/)passwd(?:\/|$)/u.test(path));
-}
 
 describe('a transition', () => {
   test('followed by the same again changes nothing', async () => {
@@ -142,27 +100,6 @@ function isSame(a: Seen, b: Seen): boolean {
 /** Whether a file or link takes the place of one of the directories above a path. */
 function isBelowAny(path: string, covering: ReadonlySet<string>): boolean {
   return path.split('/').some((_, index, names) => covering.has(names.slice(0, index).join('/')));
-}
-
-/** All of a few steps, a sample of many. */
-function stepsToTry(steps: number): number[] {
-  const all = Array.from({ length: steps }, (_, index) => index);
-  return all.filter((index) => steps <= 6 || index % Math.ceil(steps / 6) === 0 || index === steps - 1);
-}
-
-async function countSteps(sandbox: Sandbox, closure: string): Promise<number> {
-  const prepared = await planOn(sandbox.root, closureAt(closure), backup);
-  const terms = {
-    firstBackup: 1,
-    timeOf: () => undefined,
-    earlierTimeOf: () => undefined,
-    ownerOf: () => 0,
-    self: 0,
-    token: 'x',
-  };
-  const pointer = { from: prepared.state.pointer, to: prepared.to.overlay };
-  const { create, swap, remove } = planSteps(prepared.decisions, { ...terms, pointer });
-  return create.length + swap.length + remove.length;
 }
 
 /** Switches with a machine that breaks at one step, and returns the code of the error. */

@@ -17,7 +17,7 @@ const immutable = 'it is or lies in an immutable place';
 const appendOnly = 'it is or lies in an append-only place';
 
 /** Paths of the second closure that the first one does not have, or that have other content there. */
-const everything = ['copied', 'dir.d/copied', 'dir.d/new', 'goes', 'taken', 'taken.d', 'turns'];
+const everything = ['copied', 'dir.d/copied', 'dir.d/new', 'goes', 'new.d', 'taken', 'taken.d', 'turns'];
 
 const obstacles: readonly Obstacle[] = [
   {

@@ -70,35 +70,35 @@ async function startReader(machine: TestMachine): Promise<Reading> {
   // Too long for an argument.
   const file = `/run/reader-${crypto.randomUUID()}`;
   writeFileSync(machine.on(file), JSON.stringify(options));
-  const { status, stdout, stderr } = await machine.run([process.execPath, join(import.meta.dir, '../support/reader.ts'), file]);
+  const { status, stdout, stderr } = await machine.run([
+    process.execPath,
+    join(import.meta.dir, '../support/reader.ts'),
+    file,
+  ]);
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as Reading;
 }
 
-test(
-  'no reader ever finds a common path missing, or anything but the whole old or the whole new content',
-  async () => {
-    await withMachine({}, async (machine) => {
-      const closures = ([0, 1] as const).map((which) => {
-        mkdirSync(machine.on(`/var/closure-${which}`));
-        writeClosure(machine.on(`/var/closure-${which}`), which);
-        return `/var/closure-${which}`;
-      });
-      await machine.activate('switch', closures[0] ?? '');
-      const readers = Array.from({ length: READERS }, async () => startReader(machine));
-      for (let count = 0; count < SWITCHES; count += 1) {
-        // The first few make a generation each, the others go from one to the other.
-        const target = count < 4 ? (closures[(count + 1) % 2] ?? '') : String(4 + (count % 2));
-        await machine.activate('switch', target);
-      }
-      await machine.shell(`touch ${ENOUGH}`);
-      const readings = await Promise.all(readers);
-      expect(readings.flatMap(({ failures }) => failures)).toEqual([]);
-      const reads = readings.reduce((sum, reading) => sum + reading.reads, 0);
-      console.log(`${reads} reads by ${READERS} readers during ${SWITCHES} switches`);
-      const unseen = readings.flatMap(({ seen }) => Object.entries(seen).filter(([, counts]) => counts.includes(0)));
-      expect(unseen).toEqual([]);
+test('no reader ever finds a common path missing, or anything but the whole old or the whole new content', async () => {
+  await withMachine({}, async (machine) => {
+    const closures = ([0, 1] as const).map((which) => {
+      mkdirSync(machine.on(`/var/closure-${which}`));
+      writeClosure(machine.on(`/var/closure-${which}`), which);
+      return `/var/closure-${which}`;
     });
-  },
-  300_000,
-);
+    await machine.activate('switch', closures[0] ?? '');
+    const readers = Array.from({ length: READERS }, async () => startReader(machine));
+    for (let count = 0; count < SWITCHES; count += 1) {
+      // The first few make a generation each, the others go from one to the other.
+      const target = count < 4 ? (closures[(count + 1) % 2] ?? '') : String(4 + (count % 2));
+      await machine.activate('switch', target);
+    }
+    await machine.shell(`touch ${ENOUGH}`);
+    const readings = await Promise.all(readers);
+    expect(readings.flatMap(({ failures }) => failures)).toEqual([]);
+    const reads = readings.reduce((sum, reading) => sum + reading.reads, 0);
+    console.log(`${reads} reads by ${READERS} readers during ${SWITCHES} switches`);
+    const unseen = readings.flatMap(({ seen }) => Object.entries(seen).filter(([, counts]) => counts.includes(0)));
+    expect(unseen).toEqual([]);
+  });
+}, 300_000);

@@ -22,7 +22,8 @@ export interface Reading {
 
 const MOST_FAILURES = 20;
 
-if (import.meta.main) process.stdout.write(JSON.stringify(read(JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ReaderOptions)));
+if (import.meta.main)
+  process.stdout.write(JSON.stringify(read(JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ReaderOptions)));
 
 function read({ files, enough }: ReaderOptions): Reading {
   const failures: string[] = [];

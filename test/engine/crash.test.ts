@@ -1,0 +1,72 @@
+import { expect, test } from 'bun:test';
+import type { Step } from '../../src/core/plan/step';
+import { withMachine } from '../../src/engine/machine';
+import { prepareTransition } from '../../src/engine/prepare';
+import { resume } from '../../src/engine/resume';
+import { carryOut } from '../../src/engine/transition';
+import { closureAt, contextOn, switchOn } from '../support/engine';
+import { backup, countSteps, hold, seeEtc, stepsToTry, withoutSeeds } from '../support/laws';
+import type { Sandbox } from '../support/sandbox';
+import { compareSnapshots, takeSnapshot } from '../support/snapshot';
+
+test('a crash before any step is recovered from: all old or all new, and a second time changes nothing', async () => {
+  const ends = { undone: 0, finished: 0 };
+  await hold(2, async (sandbox, [first = '', second = '']) => {
+    await switchOn(sandbox.root, closureAt(first), backup);
+    const old = seeEtc(sandbox);
+    const steps = await countSteps(sandbox, second);
+    for (const at of stepsToTry(steps)) {
+      // A seed is made once: the second time there are fewer steps, and the last may not be reached.
+      if ((await crashAt(sandbox, second, at)) === 'done') await switchOn(sandbox.root, closureAt(first), backup);
+      else {
+        const end = await recover(sandbox);
+        ends[end] += 1;
+        if (end === 'finished') await insistOnNew(sandbox, second, first);
+      }
+      expect(compareSnapshots(withoutSeeds(old), withoutSeeds(seeEtc(sandbox)), { times: true })).toEqual([]);
+      expect(litter(sandbox)).toEqual([]);
+    }
+  });
+  console.log(`crashes: ${ends.undone} undone, ${ends.finished} finished`);
+}, 240_000);
+
+/** Resumes twice: the second time there is nothing to do. */
+async function recover(sandbox: Sandbox): Promise<'undone' | 'finished'> {
+  const resumed = await resume(contextOn(sandbox.root));
+  if (resumed.state === 'nothing to do') throw new Error('nothing was interrupted');
+  const left = seeEtc(sandbox);
+  expect(await resume(contextOn(sandbox.root))).toEqual({ state: 'nothing to do' });
+  expect(compareSnapshots(left, seeEtc(sandbox), { times: true })).toEqual([]);
+  return resumed.state;
+}
+
+/** The new closure is live, as it would have been without the crash; then goes back. */
+async function insistOnNew(sandbox: Sandbox, second: string, first: string): Promise<void> {
+  expect((await switchOn(sandbox.root, closureAt(second), backup)).state).toBe('nothing to do');
+  await switchOn(sandbox.root, closureAt(first), backup);
+}
+
+function litter(sandbox: Sandbox): string[] {
+  const seen = [...takeSnapshot(sandbox.on('/etc')), ...takeSnapshot(sandbox.on('/var/lib/activate'))];
+  return seen
+    .map(({ path }) => path)
+    .filter((path) => /\.activate\.|\.staging|\.next\.|\.partial|transition\.json/u.test(path));
+}
+
+/** Leaves the machine as it is before one of the steps, as a power cut between two system calls would. */
+async function crashAt(sandbox: Sandbox, closure: string, at: number): Promise<'crashed' | 'done'> {
+  const context = contextOn(sandbox.root);
+  let count = 0;
+  return withMachine(context, async (machine) => {
+    const prepared = prepareTransition(context, machine, closureAt(closure), backup);
+    const { promise: dead, resolve: die } = Promise.withResolvers<'crashed'>();
+    const transition = carryOut(context, machine, prepared, 'live and default', (perform) => async (step: Step) => {
+      count += 1;
+      if (count < at + 1) return perform(step);
+      die('crashed');
+      // Nothing ever happens again in this transition.
+      return new Promise<void>(() => undefined);
+    });
+    return Promise.race([dead, transition.then(() => 'done' as const)]);
+  });
+}
