@@ -88,8 +88,7 @@ const LONGEST_HARMLESS = 1000;
 function walk(job: Walk, directory: TargetPath): void {
   const base = directory === '/' ? job.target : ((job.target + directory) as TargetPath);
   const why = base.length < LONGEST_HARMLESS ? undefined : whyNotRepresentable(base);
-  if (why !== undefined)
-    throw new ActivateError('CLOSURE', why, { path: base, hint: `Rename it in ${job.closure}.` });
+  if (why !== undefined) throw new ActivateError('CLOSURE', why, { path: base, hint: `Rename it in ${job.closure}.` });
   const listed = listDirectory(job.tree, directory).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const links = listed.filter(({ kind }) => kind === 'symlink').map(({ name }) => name);
   const texts = readLinkTexts(job.tree, directory, links);

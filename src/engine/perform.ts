@@ -1,4 +1,4 @@
-import { hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
+import { hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
 import { POINTER } from '../core/entry';
 import type { Gone, Made, MadeAt, Step } from '../core/plan/step';
 import {
@@ -14,7 +14,7 @@ import {
   replacePath,
 } from '../system/changing';
 import { copyFile, type FileAttributes } from '../system/copying';
-import { readLinkText, readStatus } from '../system/reading';
+import { readLinkText, readLinkTexts, readStatus } from '../system/reading';
 import { backupContent, carry } from './backups';
 import { insistOn, insistOnAll } from './expectations';
 import type { Machine } from './machine';
@@ -35,12 +35,7 @@ export interface Stagehand {
 export async function performStep({ machine, snippet }: Stagehand, step: Step): Promise<void> {
   switch (step.op) {
     case 'create':
-      await runTmpfiles(
-        machine,
-        'create',
-        snippet,
-        () => step.objects.find((object) => !isMade(machine, object))?.path,
-      );
+      await runTmpfiles(machine, 'create', snippet, () => firstUnmade(machine, step.objects));
       return restoreTimes(machine, step.objects);
     case 'uncreate':
       return step.objects.toReversed().forEach((object) => unmake(machine, object.path, object.made));
@@ -149,9 +144,26 @@ function makeAgain(machine: Machine, path: TargetPath, was: Gone['was']): void {
   if (readStatus(machine.root, path) === undefined) make(machine, path, was);
 }
 
-function isMade({ root }: Machine, { path, made }: MadeAt): boolean {
-  if (made.kind === 'symlink') return readLinkText(root, path) === made.linkText;
-  return readStatus(root, path)?.kind === made.kind;
+/** The first object that is not there as it was to be made; each directory is opened once for all links in it. */
+function firstUnmade({ root }: Machine, objects: readonly MadeAt[]): TargetPath | undefined {
+  const links = new Map<TargetPath, { name: string; linkText: string }[]>();
+  for (const { path, made } of objects) {
+    if (made.kind !== 'symlink') {
+      if (readStatus(root, path)?.kind !== made.kind) return path;
+      continue;
+    }
+    const directory = parentOf(path);
+    const known = links.get(directory) ?? [];
+    known.push({ name: nameOf(path), linkText: made.linkText });
+    links.set(directory, known);
+  }
+  for (const [directory, wanted] of links) {
+    const names = wanted.map(({ name }) => name);
+    const texts = readLinkTexts(root, directory, names);
+    const wrong = wanted.find(({ linkText }, index) => texts[index] !== linkText);
+    if (wrong !== undefined) return joinTarget(directory, wrong.name);
+  }
+  return undefined;
 }
 
 /** A directory that somebody put something into meanwhile stays, as the machine's. */

@@ -9,6 +9,7 @@ import { planSteps } from '../core/plan/plan';
 import { pathOf } from '../core/plan/step';
 import { syncFilesystem } from '../system/changing';
 import { requireProgram } from '../system/programs';
+import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
 import { applyStages, type Outcome, type Perform } from './apply';
@@ -68,7 +69,9 @@ export async function carryOut(
     journal: journalOf(prepared, notes, scope),
     swap: { begunMs: 0, endedMs: 0, inodes: {} },
   };
+  tidy(prepared.decisions.length);
   await stage(job);
+  tidy(prepared.decisions.length);
   const outcome = await apply(job, wrap);
   if (outcome.state !== 'done') throw await failure(job, outcome);
   await finish(job);
@@ -179,6 +182,7 @@ async function stage(job: Job): Promise<void> {
   try {
     if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
     writeNotes(machine, notes);
+    tidy(prepared.decisions.length);
     writeJournal(machine, job.journal);
   } catch (error) {
     dropStaged(job);
@@ -189,7 +193,7 @@ async function stage(job: Job): Promise<void> {
 }
 
 async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Outcome> {
-  const { context, machine, notes, journal, swap } = job;
+  const { context, machine, prepared, notes, journal, swap } = job;
   let phase: Phase = 'create';
   const perform = wrap((step) => performStep({ machine, snippet: snippetOf(notes.to) }, step));
   const { create, swap: swapped, remove } = notes.phases;
@@ -198,6 +202,7 @@ async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Out
     {
       steps: swapped,
       begin: () => {
+        tidy(prepared.decisions.length);
         syncEverything(job);
         phase = 'swap';
         Object.assign(swap, { inodes: stagedInodes(job) });

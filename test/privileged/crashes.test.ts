@@ -32,7 +32,7 @@ const transitions: readonly { readonly what: string; readonly before: readonly s
   [
     { what: 'the first switch', before: [['rollback', '0']], args: ['switch', FIRST] },
     { what: 'a switch to another closure', before: [['switch', FIRST]], args: ['switch', SECOND] },
-    { what: 'a rollback to generation 0', before: [['switch', SECOND]], args: ['rollback', '0'] },
+    { what: 'a rollback to generation 0', before: [['switch', FIRST], ['switch', SECOND]], args: ['rollback', '0'] },
   ];
 
 const places: readonly [string, string[]][] = [

@@ -1,5 +1,4 @@
-import { chmodSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, lchownSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Sandbox } from './sandbox';
 import { bytesOf } from './trees';
 
@@ -17,9 +16,8 @@ export type Contents = Readonly<Record<string, Content>>;
 export function writeContents(directory: string, contents: Contents): void {
   mkdirSync(directory, { recursive: true });
   for (const [name, content] of Object.entries(contents)) {
-    const path = bytesOf(`${directory}/${name}`);
-    mkdirSync(bytesOf(dirname(`${directory}/${name}`)), { recursive: true });
-    write(path, content);
+    makeParents(directory, name);
+    write(bytesOf(`${directory}/${name}`), content);
   }
 }
 
@@ -29,6 +27,14 @@ export function writeClosure(sandbox: Sandbox, name: string, contents: Contents)
   mkdirSync(`${closure}/etc`, { recursive: true });
   writeContents(closure, contents);
   return closure;
+}
+
+/** One by one: what makes several at once knows no names that are not UTF-8. */
+function makeParents(directory: string, name: string): void {
+  for (let slash = name.indexOf('/'); slash >= 0; slash = name.indexOf('/', slash + 1)) {
+    const path = bytesOf(`${directory}/${name.slice(0, slash)}`);
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) mkdirSync(path);
+  }
 }
 
 function write(path: Buffer, content: Content): void {

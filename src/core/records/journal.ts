@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { parseRecord } from './generation';
+import { parseTargetPath, type TargetPath } from '../path';
 import type { Phases } from '../plan/plan';
 import type { Step } from '../plan/step';
 
@@ -80,27 +81,47 @@ export function parseJournal(text: string, file: string): Journal {
   return journal;
 }
 
-const operations = new Set([
-  'create',
-  'remove',
-  'make',
-  'unmake',
-  'point',
-  'exchange',
-  'place',
-  'park',
-  'save',
-  'fetch',
-  'own',
+const path = v.custom<TargetPath>((value) => typeof value === 'string' && parseTargetPath(value) === value);
+const time = { mtimeNs: v.optional(v.pipe(v.string(), v.digits())) };
+const ownership = { mode: v.number(), uid: v.number(), gid: v.number() };
+const symlink = v.looseObject({ kind: v.literal('symlink'), linkText: v.string(), ...time });
+const directory = v.looseObject({ kind: v.literal('directory'), ...ownership });
+const content = { ...ownership, ...time, sizeBytes: v.number(), digest: v.string(), source: path };
+const made = v.variant('kind', [symlink, directory, v.looseObject({ kind: v.literal('file'), ...content })]);
+const found = v.variant('kind', [
+  symlink,
+  directory,
+  v.looseObject({ kind: v.literal('file'), ...ownership, sizeBytes: v.number(), digest: v.optional(v.string()) }),
+  v.looseObject({ kind: v.literal('special'), what: v.string() }),
+]);
+const was = v.looseObject({ found, ...time });
+const pointer = v.optional(v.string());
+
+/** What a journal can have in it: a step, not its inverse. */
+const step = v.variant('op', [
+  v.looseObject({ op: v.literal('create'), objects: v.array(v.looseObject({ path, made })) }),
+  v.looseObject({
+    op: v.literal('remove'),
+    objects: v.array(v.looseObject({ path, was: v.variant('kind', [symlink, directory]) })),
+  }),
+  v.looseObject({ op: v.picklist(['make', 'unmake']), path, made }),
+  v.looseObject({ op: v.literal('point'), from: pointer, to: pointer }),
+  v.looseObject({ op: v.picklist(['exchange', 'park']), path, aside: path, was }),
+  v.looseObject({ op: v.literal('place'), path, aside: path }),
+  v.looseObject({ op: v.picklist(['save', 'fetch']), backup: v.number(), aside: path }),
+  v.looseObject({ op: v.literal('own'), path, before: v.looseObject(ownership), after: v.looseObject(ownership) }),
 ]);
 
-/** The steps are ours; a damaged file is told from a whole one, not from a forged one: only root can write here. */
+const phases = v.looseObject({
+  create: v.array(step),
+  swap: v.array(step),
+  remove: v.array(step),
+  discard: v.array(v.looseObject({ path, aside: path })),
+  backups: v.array(v.looseObject({ path, reason: v.picklist(['displaced', 'drifted']) })),
+  spent: v.array(v.number()),
+});
+
+/** A damaged file is told from a whole one, not from a forged one: only root can write here. */
 function isPhases(value: unknown): boolean {
-  const phases = value as Record<string, unknown> | null;
-  const lists = ['create', 'swap', 'remove'].map((name) => phases?.[name]);
-  const isSteps = lists.every(
-    (steps) =>
-      Array.isArray(steps) && steps.every((step) => operations.has((step as { op?: string } | null)?.op ?? '')),
-  );
-  return isSteps && ['discard', 'backups', 'spent'].every((name) => Array.isArray(phases?.[name]));
+  return v.is(phases, value);
 }
