@@ -3,6 +3,7 @@ import { runCli } from './cli';
 import type { Context, Log, LogLevel } from './context';
 import type { GlobalOptions } from './cli';
 import { encodeName } from './core/bytes';
+import { exitStatuses } from './core/errors';
 import { renderLogLine } from './core/report/log-line';
 
 declare const ACTIVATE_VERSION: string | undefined;
@@ -16,8 +17,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 // Whoever reads our output may stop reading, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-  throw error;
+  warn(`activate: cannot write the output: ${error.message}\n`);
+  process.exit(exitStatuses.IO);
 });
+
+// A message that nobody takes is no reason to stop half way.
+process.stderr.on('error', () => undefined);
 
 const isTerminal = process.stdout.isTTY;
 const columns = process.stdout.columns ?? 80;

@@ -1,13 +1,11 @@
-import * as v from 'valibot';
 import { STATE } from '../core/entry';
-import { parseGenerationNumber, parseRecord } from '../core/records/generation';
-import { hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
+import { parseGenerationNumber } from '../core/records/generation';
+import { joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
 import { renamePath } from '../system/changing';
 import { copyTreeWithin } from '../system/host-files';
 import { removeTree } from '../system/removing';
 import { errnoOf } from '../system/syscalls/errno';
 import { listDirectory, readStatus } from '../system/reading';
-import { readText } from './generations';
 import type { Machine } from './machine';
 
 /** Something that a transition took out of the way, and kept. */
@@ -33,15 +31,6 @@ export function backupContent(number: number): TargetPath {
   return joinTarget(backupDirectory(number), 'content');
 }
 
-const schema = v.strictObject({
-  schema: v.literal(1),
-  number: v.number(),
-  path: v.string(),
-  reason: v.picklist(['displaced', 'drifted']),
-  generation: v.number(),
-  created: v.string(),
-});
-
 export function renderBackup(backup: Backup): string {
   return `${JSON.stringify({ schema: 1, ...backup })}\n`;
 }
@@ -53,20 +42,11 @@ export function backupNumbers({ root }: Machine): number[] {
   return numbers.filter((number) => number !== undefined).toSorted((a, b) => a - b);
 }
 
-/** @throws {ActivateError} `STATE` */
-export function readBackup(machine: Machine, number: number): Backup | undefined {
-  const file = joinTarget(backupDirectory(number), 'backup.json');
-  const text = readText(machine, file);
-  if (text === undefined) return undefined;
-  const { schema: _, ...backup } = parseRecord(text, hostPath(machine.root.path, file), schema);
-  return backup;
-}
-
 /**
- * Moves something with all that belongs to it: a rename where both are on one filesystem, else a copy, and the source is
- * removed once the copy is complete. Done already is done.
+ * Brings something to another place with all that belongs to it: a rename where both are on one filesystem, else a copy.
  *
- * @throws {ActivateError} `IO`, EEXIST in the cause where `to` is there
+ * What was copied stays where it was until the transition is committed; it is removed then. Whatever is at `from` or at
+ * `to` is whole at any moment. Done already is done.
  */
 export async function carry({ root }: Machine, from: TargetPath, to: TargetPath): Promise<void> {
   if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined) return;
@@ -74,11 +54,22 @@ export async function carry({ root }: Machine, from: TargetPath, to: TargetPath)
     renamePath(root, from, to);
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
-    // Under another name until it is complete: a crash half way leaves nothing that looks whole.
-    const partial = joinTarget(parentOf(to), `${nameOf(to)}.partial`);
+    if (readStatus(root, to) !== undefined) return;
+    const partial = partialOf(to);
     removeTree(root, partial);
     await copyTreeWithin(root, from, partial);
     renamePath(root, partial, to);
-    removeTree(root, from);
   }
+}
+
+/** Takes back what {@link carry} did from `from` to `to`, all of it or the part that a crash left. */
+export function carryBack({ root }: Machine, from: TargetPath, to: TargetPath): void {
+  removeTree(root, partialOf(to));
+  if (readStatus(root, from) !== undefined) removeTree(root, to);
+  else if (readStatus(root, to) !== undefined) renamePath(root, to, from);
+}
+
+/** The name of a copy until it is complete. */
+function partialOf(to: TargetPath): TargetPath {
+  return joinTarget(parentOf(to), `${nameOf(to)}.partial`);
 }

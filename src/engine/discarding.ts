@@ -2,6 +2,7 @@ import type { Context } from '../context';
 import { encodeName } from '../core/bytes';
 import { joinTarget, parentOf, type TargetPath } from '../core/path';
 import type { Discarded } from '../core/plan/plan';
+import type { Step } from '../core/plan/step';
 import { makeDirectories } from '../system/changing';
 import { createFile } from '../system/copying';
 import { listDirectory, readStatus } from '../system/reading';
@@ -9,6 +10,18 @@ import { removeTree } from '../system/removing';
 import { backupContent, backupDirectory, backupNumbers, carry, renderBackup } from './backups';
 import { readLive } from './generations';
 import type { Machine } from './machine';
+
+/** Removes what became a backup as a copy; where it became one by a rename, nothing is left. */
+export function discardCopied(context: Context, { root }: Machine, steps: readonly Step[]): void {
+  for (const step of steps) {
+    if (step.op !== 'save') continue;
+    try {
+      removeTree(root, step.aside);
+    } catch (error) {
+      context.log.warn('could not remove what is kept as a backup', { path: step.aside, error: String(error) });
+    }
+  }
+}
 
 /**
  * Removes what was put aside and is of no use any more.
@@ -67,5 +80,6 @@ async function keep(context: Context, machine: Machine, { path, aside }: Discard
   } as const;
   createFile(root, joinTarget(directory, 'backup.json'), { mode: 0o600 }, encodeName(renderBackup(backup)));
   await carry(machine, aside, backupContent(number));
+  removeTree(root, aside);
   return number;
 }

@@ -103,6 +103,16 @@ export function readGeneration(machine: Machine, number: number, role?: Role): G
   });
 }
 
+/** The record of a generation; `undefined` where it cannot be used, for what can go on without it. */
+export function findGeneration(machine: Machine, number: number): Generation | undefined {
+  try {
+    return readGeneration(machine, number);
+  } catch (error) {
+    if (error instanceof ActivateError && (error.code === 'STATE' || error.code === 'USAGE')) return undefined;
+    throw error;
+  }
+}
+
 export function readRecorded(machine: Machine, number: number, role?: Role): Recorded {
   const generation = readGeneration(machine, number, role);
   const manifest = readManifest(machine, number);

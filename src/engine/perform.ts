@@ -15,7 +15,7 @@ import {
 } from '../system/changing';
 import { copyFile, type FileAttributes } from '../system/copying';
 import { readLinkText, readLinkTexts, readStatus } from '../system/reading';
-import { backupContent, carry } from './backups';
+import { backupContent, carry, carryBack } from './backups';
 import { insistOn, insistOnAll } from './expectations';
 import type { Machine } from './machine';
 import { runTmpfiles } from './tmpfiles';
@@ -82,11 +82,13 @@ function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
       changeOwner(root, step.path, step.after.uid, step.after.gid);
       return changeMode(root, step.path, step.after.mode);
     case 'save':
-    case 'unfetch':
       return carry(machine, step.aside, backupContent(step.backup));
     case 'unsave':
+      return carryBack(machine, step.aside, backupContent(step.backup));
     case 'fetch':
       return carry(machine, backupContent(step.backup), step.aside);
+    case 'unfetch':
+      return carryBack(machine, backupContent(step.backup), step.aside);
   }
 }
 

@@ -14,7 +14,16 @@ import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
 import { type Closure, type ClosureOptions, readClosure } from './closure';
 import type { Unread } from './contents';
-import { numberBefore, readLive, readRecorded, readState, type Recorded, type Role, type State } from './generations';
+import {
+  findGeneration,
+  numberBefore,
+  readLive,
+  readRecorded,
+  readState,
+  type Recorded,
+  type Role,
+  type State,
+} from './generations';
 import type { Machine } from './machine';
 import { scan } from './scan';
 
@@ -119,7 +128,7 @@ function numberOf(target: Exclude<Target, { readonly kind: 'closure' }>, state: 
   });
 }
 
-/** A closure becomes a new generation, unless it is what is live already. */
+/** A closure becomes a new generation, unless it is what is live or what the next boot shows already. */
 function closureDestination(
   context: Context,
   machine: Machine,
@@ -130,11 +139,10 @@ function closureDestination(
   const digest = digestOf(closure);
   const { entries } = closure.manifest;
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
-  if (isRecorded(live) && live.generation.digest === digest) {
-    const { number, overlay } = live.generation;
-    if (readStatus(machine.root, overlay) !== undefined)
-      return { number, closure: undefined, entries, overlay, digest, rules };
-  }
+  const known = [isRecorded(live) ? live.generation : undefined, findGeneration(machine, state.default)];
+  const same = known.find((generation) => generation?.digest === digest);
+  if (same !== undefined && readStatus(machine.root, same.overlay) !== undefined)
+    return { number: same.number, closure: undefined, entries, overlay: same.overlay, digest, rules };
   const number = Math.max(0, ...state.numbers) + 1;
   const overlay = closure.storePath ?? joinTarget(generationDirectory(number), 'tree');
   return { number, closure, entries, overlay, digest, rules };

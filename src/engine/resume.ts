@@ -5,7 +5,7 @@ import { inverse, isOneAct, type OneAct, type Step } from '../core/plan/step';
 import { readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
 import { backupDirectory } from './backups';
-import { discard } from './discarding';
+import { discard, discardCopied } from './discarding';
 import { roleLink } from './generations';
 import { dropJournal, readJournal } from './journal';
 import type { Machine } from './machine';
@@ -56,6 +56,7 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
   adoptLedger(machine, journal.to);
   for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
   syncFilesystem(machine.root, STATE);
+  discardCopied(context, machine, remove);
   await discard(context, machine, journal.from, journal.phases.discard);
   for (const backup of spent) removeTree(machine.root, backupDirectory(backup));
   if (journal.to === 0) removeTree(machine.root, snippetOf(0));

@@ -61,11 +61,25 @@ export function scan(machine: Machine, from: Side, to: readonly Entry[]): Actual
     else group.push(question);
   }
   for (const [directory, questions] of groups) {
-    for (const ancestor of [...ancestorsOf(directory), directory]) lookAtDirectory(job, ancestor);
-    scanDirectory(job, directory, questions);
+    const isRead = unlessForbidden(() => {
+      for (const ancestor of [...ancestorsOf(directory), directory]) lookAtDirectory(job, ancestor);
+      scanDirectory(job, directory, questions);
+      return true;
+    });
+    if (isRead === undefined) job.unread.push(...questions.map(({ path }) => path));
   }
   findStrangers(job, from, to);
   return job;
+}
+
+/** What `action` returns; `undefined` where this user may not do it. */
+function unlessForbidden<Value>(action: () => Value): Value | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'PERMISSION') return undefined;
+    throw error;
+  }
 }
 
 /** Where a mount point is in the tree at the root; `undefined` where it is outside. */
@@ -203,12 +217,7 @@ function foundFrom(
 }
 
 function digestOf({ machine }: Scan, path: TargetPath): string | undefined {
-  try {
-    return digestFile(machine.root, path);
-  } catch (error) {
-    if (error instanceof ActivateError && error.code === 'PERMISSION') return undefined;
-    throw error;
-  }
+  return unlessForbidden(() => digestFile(machine.root, path));
 }
 
 /** In directories of ours that go, finds what no generation names. */
@@ -226,7 +235,9 @@ function findStrangers(job: Scan, from: Side, to: readonly Entry[]): void {
 }
 
 function strangersIn(job: Scan, directory: TargetPath, ours: ReadonlySet<TargetPath>): TargetPath[] {
-  return listDirectory(job.machine.root, directory)
+  const listed = unlessForbidden(() => listDirectory(job.machine.root, directory));
+  if (listed === undefined) job.unread.push(directory);
+  return (listed ?? [])
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap(({ name }) => {
       const path = joinTarget(directory, name);

@@ -26,9 +26,9 @@ export function switchTo(context: Context, target: Target, scope: Scope, attitud
     if (scope === 'default') return forNextBoot(context, machine, prepared);
     const kept = keptPaths(prepared);
     const { live, default: next } = prepared.state;
-    if (isIdle(prepared, scope)) return { state: 'nothing to do', live, default: next, kept };
+    if (isIdle(prepared, scope)) return { state: 'nothing to do', shown: 'now', live, default: next, kept };
     const done = await carryOut(context, machine, prepared, scope);
-    return { state: 'done', live: done.to, default: scope === 'live' ? next : done.to, kept, ...done };
+    return { state: 'done', shown: 'now', live: done.to, default: scope === 'live' ? next : done.to, kept, ...done };
   });
 }
 
@@ -50,7 +50,7 @@ function isKeptAlready({ decisions, from }: Prepared): boolean {
 /** Records a generation and makes it the one that the next boot shows. What is live stays. */
 async function forNextBoot(context: Context, machine: Machine, { state, to }: Prepared): Promise<Switched> {
   if (to.closure === undefined && state.default === to.number) {
-    return { state: 'nothing to do', live: state.live, default: state.default, kept: [] };
+    return { state: 'nothing to do', shown: 'at the next boot', live: state.live, default: state.default, kept: [] };
   }
   if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
   makeDirectories(machine.root, STATE, 0o755);
@@ -60,6 +60,7 @@ async function forNextBoot(context: Context, machine: Machine, { state, to }: Pr
   const { live } = state;
   return {
     state: 'done',
+    shown: 'at the next boot',
     live,
     default: to.number,
     from: live,

@@ -14,8 +14,8 @@ import { readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
 import { applyStages, type Outcome, type Perform } from './apply';
 import { type Backup, BACKUPS, backupDirectory, backupNumbers } from './backups';
-import { readGeneration, readTimes, roleLink } from './generations';
-import { discard } from './discarding';
+import { findGeneration, readTimes, roleLink } from './generations';
+import { discard, discardCopied } from './discarding';
 import { dropJournal, writeJournal } from './journal';
 import type { Machine } from './machine';
 import { performStep } from './perform';
@@ -155,7 +155,7 @@ function ourTimes(decisions: readonly Decision[], times: ReadonlyMap<TargetPath,
 /** The times that the objects of this generation, or of an earlier one that shows the same, had when they went. */
 function earlierTimes(machine: Machine, to: Destination, numbers: readonly number[]): Map<TargetPath, string> {
   const alike = numbers.filter(
-    (number) => number === to.number || readGeneration(machine, number).digest === to.digest,
+    (number) => number === to.number || findGeneration(machine, number)?.digest === to.digest,
   );
   return new Map(alike.flatMap((number) => readTimes(machine, number).entries().toArray()));
 }
@@ -272,6 +272,7 @@ function syncEverything({ machine, prepared }: Job): void {
 /** What the commit left to do: nothing of it can be missed. */
 async function finish({ context, machine, notes }: Job): Promise<void> {
   const { root } = machine;
+  discardCopied(context, machine, notes.phases.remove);
   await discard(context, machine, notes.from, notes.phases.discard);
   for (const backup of notes.phases.spent) removeTree(root, backupDirectory(backup));
   if (notes.to === 0) removeTree(root, snippetOf(0));

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tryLock } from '../../src/system/locking';
+import { closeRoot, openRoot } from '../../src/system/rooted';
 import { activateOn, insistOn } from '../support/cli';
 import { writeClosure } from '../support/closures';
+import { path } from '../support/entries';
 import { refusalOf } from '../support/refusals';
 import { removeTree, type Sandbox, withSandbox } from '../support/sandbox';
 import { compareSnapshots, takeSnapshot } from '../support/snapshot';
@@ -152,14 +155,19 @@ describe('a record', () => {
     });
   });
 
-  test('of another generation that is damaged is in nobody’s way', async () => {
-    await withTwoGenerations(async (sandbox) => {
-      writeFileSync(sandbox.on(`${STATE}/generations/1/manifest.json`), '');
-      const activate = activateOn(sandbox);
-      expect((await activate('status')).status).toBe(0);
-      expect((await activate('rollback', '0')).status).toBe(0);
-    });
-  });
+  test.each(['generation.json', 'manifest.json', 'ledger.json'])(
+    'of another generation that is damaged is in nobody’s way: %s',
+    async (name) => {
+      await withTwoGenerations(async (sandbox) => {
+        writeFileSync(sandbox.on(`${STATE}/generations/1/${name}`), '');
+        const activate = activateOn(sandbox);
+        expect((await activate('status')).status).toBe(0);
+        expect((await activate('switch', writeClosure(sandbox, 'three', { 'etc/motd': 'three\n' }))).status).toBe(0);
+        expect((await activate('rollback')).status).toBe(0);
+        expect((await activate('rollback', '0')).status).toBe(0);
+      });
+    },
+  );
 });
 
 describe('a role', () => {
@@ -220,10 +228,38 @@ test('after the records are lost, a switch takes over what is left of them', asy
   });
 });
 
+test('another activation is waited for by whoever starts this one', async () => {
+  await withTwoGenerations(async (sandbox) => {
+    const root = openRoot(sandbox.root);
+    const lock = tryLock(root, path('/run/activate/lock'));
+    try {
+      for (const argv of [['switch', '1'], ['boot', '1'], ['rollback'], ['resume'], ['gc', '--keep', '1']]) {
+        expect(await activateOn(sandbox)(...argv)).toEqual({
+          status: 75,
+          stdout: '',
+          stderr: 'activate: /run/activate/lock: another activation is running\nWait for it to finish.\n',
+        });
+      }
+      for (const argv of [['status'], ['diff', '1'], ['list']])
+        expect((await activateOn(sandbox)(...argv)).status).toBe(0);
+    } finally {
+      lock?.release();
+      closeRoot(root);
+    }
+  });
+});
+
 test('what was interrupted comes first', async () => {
   await withTwoGenerations(async (sandbox) => {
     const journal = {
-      ...{ schema: 1, from: 2, to: 3, phase: 'create', roles: [], staged: true, firstBackup: 1, inodes: {} },
+      schema: 1,
+      from: 2,
+      to: 3,
+      phase: 'create',
+      roles: [],
+      staged: true,
+      firstBackup: 1,
+      inodes: {},
       phases: { create: [], swap: [], remove: [], discard: [], backups: [], spent: [] },
     };
     writeFileSync(sandbox.on(`${STATE}/transition.json`), JSON.stringify(journal), { mode: 0o600 });

@@ -98,7 +98,7 @@ test('a damaged record gives a clear error or no harm, and never a stack trace',
       }),
       { numRuns: 150 },
     );
-    expect([...seen].toSorted()).toContain(65);
+    expect([...seen]).toContain(65);
   });
 }, 120_000);
 
@@ -108,7 +108,12 @@ test('a damaged journal gives a clear error or is carried out', async () => {
     const activate = activateOn(sandbox);
     const step = { op: 'place', path: '/etc/none', aside: '/etc/.activate.1' };
     const journal = {
-      ...{ schema: 1, from: 2, to: 2, staged: false, firstBackup: 9, inodes: { '/etc/.activate.1': '1:2' } },
+      schema: 1,
+      from: 2,
+      to: 2,
+      staged: false,
+      firstBackup: 9,
+      inodes: { '/etc/.activate.1': '1:2' },
       roles: [{ role: 'live', from: 2, to: 2 }],
       phases: {
         create: [{ op: 'create', objects: [{ path: '/etc/none', made: { kind: 'symlink', linkText: 'x' } }] }],

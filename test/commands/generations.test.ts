@@ -74,9 +74,28 @@ describe('boot', () => {
       expect(readFileSync(sandbox.on(`${STATE}/default/tmpfiles.d/activate.conf`), 'utf8')).toContain(
         `L+ /run/filesystem-overlay - - - - ${STATE}/generations/2/tree\n`,
       );
-      expect((await activate('boot', '2')).status).toBe(0);
+      expect(await activate('boot', '2')).toMatchObject({
+        status: 0,
+        stdout: 'Generation 2 is what the next boot shows already; nothing to do.\n',
+      });
+      expect((await activate('boot', '1')).stdout).toStartWith(
+        'Generation 1 is what the next boot shows; generation 1',
+      );
+      expect(state(sandbox)).toEqual(['1', '1', '1\n']);
       expect((await activate('switch', '2')).stdout).toMatch(live(2, 3));
       expect(state(sandbox)).toEqual(['2', '2', '2\n']);
+    });
+  });
+
+  test('of the same closure again is the same generation', async () => {
+    await withClosures(2, async (sandbox) => {
+      const activate = insistOn(sandbox);
+      await activate('switch', 'closures/1');
+      await activate('boot', 'closures/2');
+      expect(await activate('boot', 'closures/2')).toBe(
+        'Generation 2 is what the next boot shows already; nothing to do.\n',
+      );
+      expect(await activate('switch', 'closures/2')).toMatch(live(2, 3));
     });
   });
 
@@ -158,11 +177,11 @@ describe('list', () => {
   });
 });
 
-describe('gc', () => {
-  function generations(sandbox: Sandbox): string[] {
-    return readdirSync(sandbox.on(`${STATE}/generations`)).toSorted();
-  }
+function generations(sandbox: Sandbox): string[] {
+  return readdirSync(sandbox.on(`${STATE}/generations`)).toSorted();
+}
 
+describe('gc', () => {
   test('keeps the newest, and what is live, default or booted', async () => {
     await withClosures(6, async (sandbox) => {
       const activate = insistOn(sandbox);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { copyRealEtc, mutateTree } from '../support/debian';
 import { openMachine, type TestMachine } from '../support/machine';
@@ -11,7 +11,7 @@ const FIRST = '/var/closures/first';
 const SECOND = '/var/closures/second';
 const JOURNAL = '/var/lib/activate/transition.json';
 /** Moments at which a transition is hit: while it is staged, and while there is a journal. */
-const MOMENTS = Number(process.env['MOMENTS'] ?? 8);
+const MOMENTS = Number(process.env['MOMENTS'] ?? 6);
 
 let source = '';
 beforeAll(() => {
@@ -32,7 +32,14 @@ const transitions: readonly { readonly what: string; readonly before: readonly s
   [
     { what: 'the first switch', before: [['rollback', '0']], args: ['switch', FIRST] },
     { what: 'a switch to another closure', before: [['switch', FIRST]], args: ['switch', SECOND] },
-    { what: 'a rollback to generation 0', before: [['switch', FIRST], ['switch', SECOND]], args: ['rollback', '0'] },
+    {
+      what: 'a rollback to generation 0',
+      before: [
+        ['switch', FIRST],
+        ['switch', SECOND],
+      ],
+      args: ['rollback', '0'],
+    },
   ];
 
 const places: readonly [string, string[]][] = [
@@ -40,12 +47,18 @@ const places: readonly [string, string[]][] = [
   ['with /etc as a mount of its own', ['/etc']],
 ];
 
-describe.each(places)('%s, a transition', (_, mounts) => {
+/** Each of many moments takes a transition of its own, so a part of the machine has to do. */
+const PART = /^(?:specimens|pam\.d|polkit-1|postgresql|security|passwd|group|hosts)$/u;
+
+describe.each(places)('%s, a transition', (place, mounts) => {
   let machine: TestMachine;
   beforeAll(async () => {
     machine = await openMachine({ etc: join(source, 'first/etc'), mounts });
     mkdirSync(machine.on('/var/closures'));
     for (const name of ['first', 'second']) copy(join(source, name), machine.on(`/var/closures/${name}`));
+    for (const etc of ['/etc', `${FIRST}/etc`, `${SECOND}/etc`].map(machine.on)) {
+      for (const name of readdirSync(etc)) if (!PART.test(name)) rmSync(join(etc, name), { recursive: true });
+    }
   });
   afterAll(async () => machine.close());
 
@@ -60,7 +73,11 @@ describe.each(places)('%s, a transition', (_, mounts) => {
   async function measure(args: readonly string[]): Promise<{ staging: number; journal: number }> {
     const begun = performance.now();
     const running = machine.start(['activate', ...args]);
-    await untilJournal(() => true);
+    let isRunning = true;
+    void running.finished.then(() => {
+      isRunning = false;
+    });
+    await untilJournal(() => isRunning);
     const staged = performance.now();
     const { status, stderr } = await running.finished;
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -123,7 +140,7 @@ describe.each(places)('%s, a transition', (_, mounts) => {
           drifted: [],
         });
       }
-      console.log(`${_}, killed: ${JSON.stringify(ends)}`);
+      console.log(`${place}, killed: ${JSON.stringify(ends)}`);
     },
     120_000,
   );
@@ -143,7 +160,7 @@ describe.each(places)('%s, a transition', (_, mounts) => {
         expect({ moment, status, differences }).toEqual({ moment, status: status === 0 ? 0 : 4, differences: [] });
         expect(existsSync(machine.on(JOURNAL))).toBe(false);
       }
-      console.log(`${_}, interrupted: ${JSON.stringify(ends)}`);
+      console.log(`${place}, interrupted: ${JSON.stringify(ends)}`);
     },
     120_000,
   );
@@ -156,7 +173,8 @@ describe.each(places)('%s, a transition', (_, mounts) => {
     const given = machine.etc();
     expect(compareSnapshots(given, old, { times: true })).toEqual([]);
     await machine.activate('gc', '--keep', '0');
-    const state = await machine.shell('cd /var/lib/activate; find . | sort');
-    expect(state.split('\n').filter((line) => line.includes('.staging') || line.includes('.activate.'))).toEqual([]);
+    expect(
+      await machine.shell('ls -A /var/lib/activate/generations; find /var/lib/activate/backups -name content'),
+    ).toBe('');
   });
 });

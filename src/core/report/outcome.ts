@@ -7,6 +7,8 @@ import { conflictToJson, plural, renderConflicts, renderDuration } from './repor
 export type Switched =
   | {
       readonly state: 'done';
+      /** When what was switched to is shown: `boot` changes nothing now. */
+      readonly shown: 'now' | 'at the next boot';
       readonly live: number;
       readonly default: number;
       readonly from: number;
@@ -26,6 +28,7 @@ export type Switched =
     }
   | {
       readonly state: 'nothing to do';
+      readonly shown: 'now' | 'at the next boot';
       readonly live: number;
       readonly default: number;
       readonly kept: readonly string[];
@@ -53,20 +56,23 @@ export function renderSwitched(outcome: Switched, elapsedMs: number, form: 'text
   const stdout =
     outcome.state === 'done'
       ? renderDone(outcome, elapsedMs)
-      : `${nameGeneration(outcome.live)} is live already; nothing to do.\n`;
+      : outcome.shown === 'now'
+        ? `${nameGeneration(outcome.live)} is live already; nothing to do.\n`
+        : `${nameGeneration(outcome.default)} is what the next boot shows already; nothing to do.\n`;
   return { stdout, stderr: kept, status };
 }
 
 function renderDone(outcome: Switched & { readonly state: 'done' }, elapsedMs: number): string {
+  if (outcome.shown === 'at the next boot') {
+    const { to, live } = outcome;
+    return `${nameGeneration(to)} is what the next boot shows; generation ${live} stays live (${renderDuration(elapsedMs)}).\n`;
+  }
   const backups = outcome.backups
     .filter(({ reason }) => reason === 'drifted')
     .map(({ number, path }) => `${displayName(path)} had been changed; the change is backup ${number}.\n`);
   const displaced = outcome.backups.filter(({ reason }) => reason === 'displaced').length;
   if (displaced > 0)
     backups.push(`${plural(displaced, 'original')} of the machine's kept, to come back on rollback.\n`);
-  if (outcome.to !== outcome.live) {
-    return `Generation ${outcome.to} is what the next boot shows; generation ${outcome.live} stays live (${renderDuration(elapsedMs)}).\n`;
-  }
   const took = `${renderDuration(elapsedMs)}, the swap ${renderDuration(outcome.swapMs)}`;
   return `${backups.join('')}${nameGeneration(outcome.live)} is live: ${plural(outcome.changed, 'path')} changed in ${took}.\n`;
 }

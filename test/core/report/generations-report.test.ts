@@ -1,0 +1,198 @@
+import { describe, expect, test } from 'bun:test';
+import type { Generation } from '../../../src/core/records/generation';
+import { renderGenerations, renderStatus, type Status } from '../../../src/core/report/generations-report';
+import { paintFor } from '../../../src/core/report/paint';
+import { type Preview, renderPreview, renderRemarks } from '../../../src/core/report/preview';
+import { absent, change, file } from '../../support/changes';
+import { foundFile, path } from '../../support/entries';
+
+const one: Generation = {
+  number: 9,
+  closure: '/srv/a b\u0007',
+  format: 'tree',
+  overlay: path('/var/lib/activate/generations/9/tree'),
+  digest: 'd',
+  rules: [],
+  paths: 3,
+  created: '2026-01-02T03:04:05.678Z',
+  version: '0.1.0',
+};
+const two: Generation = {
+  ...one,
+  number: 10,
+  closure: '/result',
+  storePath: '/nix/store/0-x',
+  format: 'nixos',
+  paths: 1234,
+};
+
+describe('generations', () => {
+  test('are a table, with store paths where there are any', () => {
+    expect(renderGenerations([one, two], { live: 10, default: 10, booted: 9 }, 'text')).toBe(
+      [
+        'number  made                 format  paths  role           closure',
+        String.raw`9       2026-01-02 03:04:05  tree    3      booted         "/srv/a b\a"`,
+        '10      2026-01-02 03:04:05  nixos   1234   live, default  /nix/store/0-x',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('that there are not are said to be', () => {
+    const roles = { live: 0, default: 0, booted: undefined };
+    expect(renderGenerations([], roles, 'text')).toBe('There are no generations: nothing is managed.\n');
+    expect(JSON.parse(renderGenerations([], roles, 'json'))).toEqual({
+      schema: 1,
+      generations: [],
+      live: 0,
+      default: 0,
+      booted: null,
+    });
+  });
+
+  test('are a document', () => {
+    expect(JSON.parse(renderGenerations([one], { live: 9, default: 0, booted: undefined }, 'json'))).toEqual({
+      schema: 1,
+      generations: [{ ...one, roles: ['live'] }],
+      live: 9,
+      default: 0,
+      booted: null,
+    });
+  });
+});
+
+const status: Status = {
+  live: 9,
+  default: 9,
+  booted: undefined,
+  generations: [one, two],
+  interrupted: undefined,
+  pointer: 'right',
+  content: 'there',
+  managed: 3,
+  drifted: [],
+  kept: [],
+  displaced: 0,
+  unread: [],
+};
+
+describe('a status', () => {
+  const LIVE = String.raw`live     generation 9, made 2026-01-02 03:04:05: "/srv/a b\a" (tree)`;
+
+  test.each<[string, Partial<Status>, string[]]>([
+    [
+      'where all is well',
+      {},
+      [
+        LIVE,
+        'default  the same',
+        'booted   unknown: no boot hook said so',
+        "paths    3 managed, 0 drifted, 0 kept as the machine's, 0 originals to come back",
+      ],
+    ],
+    [
+      'where nothing is managed',
+      { live: 0, default: 0 },
+      ['live     generation 0: nothing is managed', 'default  the same', 'booted   unknown: no boot hook said so'],
+    ],
+    [
+      'where much is to be said',
+      {
+        default: 10,
+        booted: 7,
+        interrupted: { from: 9, to: 10 },
+        pointer: 'wrong',
+        displaced: 1,
+        drifted: ['/etc/a\n'],
+        kept: ['/etc/b'],
+        unread: ['/etc/c'],
+      },
+      [
+        LIVE,
+        'default  generation 10, made 2026-01-02 03:04:05: /nix/store/0-x (nixos)',
+        'booted   generation 7',
+        'The transition from generation 9 to 10 is under way or was interrupted: `activate resume`.',
+        'The pointer /run/filesystem-overlay is wrong: `activate switch 9` puts it right.',
+        "paths    3 managed, 1 drifted, 1 kept as the machine's, 1 original to come back",
+        String.raw`  drifted: "/etc/a\n"`,
+        '  kept: /etc/b',
+        '  not read: /etc/c',
+        '`activate diff 9` shows what putting it right would change; `activate switch 9` does it.',
+      ],
+    ],
+  ])('%s', (_, more, lines) => {
+    expect(renderStatus({ ...status, ...more }, 'text')).toBe(lines.map((line) => `${line}\n`).join(''));
+    expect(JSON.parse(renderStatus({ ...status, ...more }, 'json'))).toEqual({
+      schema: 1,
+      ...status,
+      booted: null,
+      interrupted: null,
+      ...more,
+    });
+  });
+
+  test('of a generation whose content is gone says what to do', () => {
+    expect(renderStatus({ ...status, content: 'gone', pointer: 'wrong' }, 'text')).toContain(
+      'What generation 9 shows is gone: switch to its closure again, or `activate rollback`.\n',
+    );
+  });
+
+  test('names ten paths of a kind, and counts the others', () => {
+    const drifted = Array.from({ length: 13 }, (_, index) => `/etc/${index}`);
+    const text = renderStatus({ ...status, drifted }, 'text');
+    expect(text.match(/^ {2}drifted: /gmu)).toHaveLength(10);
+    expect(text).toContain('  and 3 more\n');
+  });
+});
+
+describe('a preview', () => {
+  const preview: Preview = {
+    from: 1,
+    to: 2,
+    changes: [change('/etc/a', absent, file('\u0007x\n'))],
+    conflicts: [{ path: path('/etc/b'), reason: 'unmanaged', found: foundFile() }],
+    unread: [{ path: path('/etc/c'), why: 'no permission' }],
+    kept: [path('/etc/d')],
+    touched: 4,
+  };
+  const screen = { paint: paintFor('never'), columns: 80, isTerminal: false };
+
+  test('is a patch, as bytes or for a terminal', () => {
+    expect(renderPreview(preview, 'patch', screen)).toEndWith('@@ -0,0 +1 @@\n+\u0007x\n');
+    expect(renderPreview(preview, 'patch', { ...screen, isTerminal: true })).toEndWith('@@ -0,0 +1 @@\n+^Gx\n');
+  });
+
+  test('is a line for each path', () => {
+    expect(renderPreview(preview, 'name-status', screen)).toBe('A\t/etc/a\n');
+    expect(renderPreview(preview, 'stat', screen)).toBe(' etc/a | 1 +\n 1 path changed, 1 insertion(+)\n');
+  });
+
+  test('is a document', () => {
+    expect(JSON.parse(renderPreview(preview, 'json', screen))).toMatchObject({
+      schema: 1,
+      from: 1,
+      to: 2,
+      kept: ['/etc/d'],
+      unread: preview.unread,
+      touched: 4,
+      changes: [{ path: '/etc/a', status: 'A' }],
+      conflicts: [{ path: '/etc/b', reason: 'unmanaged' }],
+    });
+  });
+
+  test('has beside it what is in the way, what stays, and what could not be read', () => {
+    expect(renderRemarks(preview)).toBe(
+      [
+        "conflict: /etc/b: a file of the machine's is there",
+        '1 conflict: a switch would change nothing.',
+        '--on-conflict backup  takes these over; the originals come back when the paths are given up',
+        "--on-conflict keep    leaves the machine's in place",
+        "kept: /etc/d: the machine's own stays",
+        'not read: /etc/c: no permission',
+        '3 paths with the same content as now, from another place.',
+        '',
+      ].join('\n'),
+    );
+    expect(renderRemarks({ ...preview, conflicts: [], unread: [], kept: [], touched: 1 })).toBe('');
+  });
+});
