@@ -40,9 +40,6 @@ async function benchmark(entries: number): Promise<void> {
   try {
     mkdirSync(namespace.on('/nix/store'), { recursive: true });
     const { first, second } = writeClosures(namespace.on('/nix/store'), { entries, copies: 0.05 }, 0.01);
-    // What rsync copies is files, without the closure's sidecars.
-    const materialise = (closure: string, to: string): string =>
-      `cp -rL ${closure}/etc ${to} && find ${to} -name '*.mode' -delete -o -name '*.uid' -delete -o -name '*.gid' -delete`;
     await insist(
       namespace,
       `${materialise(first, '/var/one')} && ${materialise(second, '/var/two')} && mkdir /var/copy && sync`,
@@ -77,6 +74,11 @@ async function benchmark(entries: number): Promise<void> {
 
 function swapOf(sample: Sample | undefined): number {
   return (JSON.parse(sample?.stdout ?? '{}') as { swapMs?: number }).swapMs ?? Number.NaN;
+}
+
+/** What rsync copies is files, without the closure's sidecars. */
+function materialise(closure: string, to: string): string {
+  return `cp -rL ${closure}/etc ${to} && find ${to} -name '*.mode' -delete -o -name '*.uid' -delete -o -name '*.gid' -delete`;
 }
 
 async function insist(namespace: Namespace, script: string): Promise<void> {

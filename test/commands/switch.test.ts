@@ -220,6 +220,20 @@ describe('a directory', () => {
     });
   });
 
+  test('of the machine that a file took the place of is as it was when it is one again', async () => {
+    await withSandbox(async (sandbox) => {
+      const activate = insistOn(sandbox);
+      writeContents(sandbox.root, { 'etc/x': { directory: 0o711 } });
+      await activate('switch', writeClosure(sandbox, 'a', { 'etc/x': { directory: 0o700 }, 'etc/x/f': 'f\n' }));
+      const before = etc(sandbox);
+      await activate('switch', writeClosure(sandbox, 'b', { 'etc/x': 'a file\n' }));
+      await activate('switch', '1');
+      expect(compareSnapshots(before, etc(sandbox), { times: true })).toEqual([]);
+      await activate('rollback', '0');
+      expect(at(sandbox, '/etc/x')).toBe('directory 0711 0:0');
+    });
+  });
+
   test('is given up when it is empty, and stays while somebody uses it', async () => {
     await withSandbox(async (sandbox) => {
       const activate = insistOn(sandbox);

@@ -74,9 +74,7 @@ describe.each(places)('%s, a transition', (place, mounts) => {
     const begun = performance.now();
     const running = machine.start(['activate', ...args]);
     let isRunning = true;
-    void running.finished.then(() => {
-      isRunning = false;
-    });
+    void running.finished.finally(() => (isRunning = false));
     await untilJournal(() => isRunning);
     const staged = performance.now();
     const { status, stderr } = await running.finished;

@@ -67,6 +67,7 @@ describe('a closure for one time only', () => {
       booted: null,
       generations: [generation(1, a)],
       interrupted: null,
+      content: 'there',
       pointer: 'right',
       managed: 0,
       drifted: [],

@@ -38,7 +38,7 @@ export function visibleOf(spec: ClosureSpec): Visible {
   return visible;
 }
 
-export function withoutTime({ mtimeNs: _, ...seen }: Seen): Seen {
+export function withoutTime({ mtimeNs: _time, ...seen }: Seen): Seen {
   return seen;
 }
 
@@ -59,8 +59,11 @@ function placed(name: string, { files }: ClosureSpec): Seen {
 const numbers: Readonly<Record<string, number>> = { root: 0, daemon: 1 };
 
 function ownership(file: { mode?: string; uid?: string; gid?: string }): [string, number, number] {
-  const number = (owner: string): number => numbers[owner] ?? Number(owner);
-  return [file.mode ?? '0444', number(file.uid ?? '+0'), number(file.gid ?? '+0')];
+  return [file.mode ?? '0444', numberOf(file.uid ?? '+0'), numberOf(file.gid ?? '+0')];
+}
+
+function numberOf(owner: string): number {
+  return numbers[owner] ?? Number(owner);
 }
 
 function ancestors(path: string): string[] {

@@ -221,7 +221,12 @@ function decideDirectory({ path, previous, next, found, from, attitude }: Direct
   const again = from.ledger.kept.has(path);
   if (found.kind !== 'directory') {
     if (previous === undefined) return decideNonDirectory(path, next, found, attitude(path), again);
-    if (sameFound(found, foundOf(previous))) return { path, action: 'replace', previous, next, found };
+    if (sameFound(found, foundOf(previous))) {
+      // The machine's directory comes back as it was, and serves again.
+      const after = next.named ? undefined : from.ledger.adopted.get(path);
+      if (after === undefined) return { path, action: 'replace', previous, next, found };
+      return { path, action: 'reopen', previous, next, found, after };
+    }
     return decideDrift({ path, previous, next, found, attitude: attitude(path), again });
   }
   if (previous?.place !== 'directory') {

@@ -306,6 +306,24 @@ describe('a directory', () => {
       [],
     ],
     [
+      'of the machine’s that had to make room comes back with its own mode',
+      {
+        from: [linked('/etc/a')],
+        to: [directory('/etc/a', { mode: 0o700 })],
+        ledger: { adopted: asMap({ '/etc/a': { mode: 0o755, uid: 0, gid: 0 } }) },
+      },
+      ['reopen /etc/a'],
+    ],
+    [
+      'of the machine’s that had to make room gets another mode where the policy names it',
+      {
+        from: [linked('/etc/a')],
+        to: [directory('/etc/a', { mode: 0o700, named: true })],
+        ledger: { adopted: asMap({ '/etc/a': { mode: 0o755, uid: 0, gid: 0 } }) },
+      },
+      ['replace /etc/a'],
+    ],
+    [
       'becomes a link with what is ours in it',
       { from: [directory('/etc/a'), linked('/etc/a/b')], to: [whole('/etc/a')] },
       ['replace /etc/a', 'remove /etc/a/b'],
