@@ -37,7 +37,7 @@ const verbs: readonly Verb[] = [
   {
     name: 'test',
     scope: 'live',
-    summary: 'show a closure now; the next boot is as it would have been',
+    summary: 'show a closure now; the default for the next boot stays',
     example: 'activate test ./result',
   },
   {

@@ -41,10 +41,12 @@ export async function applyStages(
   try {
     for (const { steps, begin } of stages) {
       current = undefined;
+      // Most steps are system calls that do not let a signal be heard.
+      await new Promise((resolve) => setImmediate(resolve));
+      stopIf(interrupted());
       begin();
       for (const step of steps) {
-        const reason = interrupted();
-        if (reason !== undefined) throw reason;
+        stopIf(interrupted());
         current = step;
         // Several acts in one step may fail half way; one act either happened or did not.
         if (!isOneAct(step)) done.push(step);
@@ -58,6 +60,10 @@ export async function applyStages(
     undoing();
     return undo(done, perform, { step: current, cause });
   }
+}
+
+function stopIf(reason: unknown): void {
+  if (reason !== undefined) throw reason;
 }
 
 async function undo(

@@ -3,7 +3,7 @@ import type { Generation } from '../core/records/generation';
 import { readGeneration, readState, type State } from './generations';
 import { type Machine, withMachine } from './machine';
 import { dropGeneration } from './stage';
-import { withLockedMachine } from './switching';
+import { refuseInterrupted, withLockedMachine } from './switching';
 
 /** Which generations may go: all but the newest `keep`, and those older than `olderThanMs`; both where both are given. */
 export interface GcOptions {
@@ -14,6 +14,7 @@ export interface GcOptions {
 /** Removes generations that nobody needs; never what is live, default or booted. Backups stay. */
 export function collectGarbage(context: Context, options: GcOptions): Promise<readonly Generation[]> {
   return withLockedMachine(context, async (machine) => {
+    refuseInterrupted(machine);
     const state = readState(machine);
     const going = candidates(machine, state, context.now(), options);
     for (const { number, storePath } of going) dropGeneration(machine, number, storePath);
@@ -27,6 +28,7 @@ function candidates(machine: Machine, state: State, now: number, { keep, olderTh
   return state.numbers
     .filter((number) => !inUse.has(number) && !newest.has(number))
     .map((number) => readGeneration(machine, number))
+    .filter(({ overlay }) => overlay !== state.pointer)
     .filter(({ created }) => olderThanMs === undefined || now - Date.parse(created) > olderThanMs);
 }
 

@@ -1,11 +1,13 @@
 import type { Context } from '../context';
 import { encodeName } from '../core/bytes';
+import type { Entry } from '../core/entry';
+import { foundOf } from '../core/found';
 import { joinTarget, parentOf, type TargetPath } from '../core/path';
 import type { Discarded } from '../core/plan/plan';
 import type { Step } from '../core/plan/step';
 import { makeDirectories } from '../system/changing';
 import { createFile } from '../system/copying';
-import { listDirectory, readStatus } from '../system/reading';
+import { digestFile, listDirectory, readLinkText, readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
 import { backupContent, backupDirectory, backupNumbers, carry, renderBackup } from './backups';
 import { readLive } from './generations';
@@ -35,12 +37,12 @@ export async function discard(
   from: number,
   discarded: readonly Discarded[],
 ): Promise<void> {
+  let ours: ReadonlyMap<TargetPath, Entry> | undefined;
   for (const { path, aside } of discarded) {
     try {
-      if (
-        readStatus(machine.root, aside)?.kind === 'directory' &&
-        hasStranger(machine, { path, aside }, oursIn(machine, from))
-      ) {
+      const isDirectory = readStatus(machine.root, aside)?.kind === 'directory';
+      if (isDirectory) ours ??= oursIn(machine, from);
+      if (ours !== undefined && isDirectory && hasStranger(machine, { path, aside }, ours)) {
         const number = await keep(context, machine, { path, aside });
         context.log.warn('somebody put something into a directory of ours while it was replaced; it is a backup now', {
           path,
@@ -53,15 +55,24 @@ export async function discard(
   }
 }
 
-function oursIn(machine: Machine, from: number): ReadonlySet<TargetPath> {
-  return new Set(readLive(machine, from).entries.map(({ path }) => path));
+function oursIn(machine: Machine, from: number): ReadonlyMap<TargetPath, Entry> {
+  const { entries, ledger } = readLive(machine, from);
+  const ours = entries.filter(({ path, place }) => place !== 'seed' && ledger.kept.get(path) !== 'unmanaged');
+  return new Map(ours.map((entry) => [entry.path, entry]));
 }
 
-function hasStranger({ root }: Machine, { path, aside }: Discarded, ours: ReadonlySet<TargetPath>): boolean {
+/** Whether anything in a directory is not what we placed there. */
+function hasStranger({ root }: Machine, { path, aside }: Discarded, ours: ReadonlyMap<TargetPath, Entry>): boolean {
   return listDirectory(root, aside).some(({ name }) => {
     const inside = { path: joinTarget(path, name), aside: joinTarget(aside, name) };
-    if (!ours.has(inside.path)) return true;
-    return readStatus(root, inside.aside)?.kind === 'directory' && hasStranger({ root }, inside, ours);
+    const entry = ours.get(inside.path);
+    if (entry === undefined) return true;
+    const wanted = foundOf(entry);
+    if (wanted.kind === 'symlink') return readLinkText(root, inside.aside) !== wanted.linkText;
+    const kind = readStatus(root, inside.aside)?.kind;
+    if (kind !== wanted.kind) return true;
+    if (wanted.kind === 'directory') return hasStranger({ root }, inside, ours);
+    return wanted.kind === 'file' && digestFile(root, inside.aside) !== wanted.digest;
   });
 }
 

@@ -5,6 +5,8 @@ import { closeRoot, openRoot, type Root } from '../system/rooted';
 /** The tree that is being worked on. */
 export interface Machine {
   readonly root: Root;
+  /** The descriptor of the lock, while it is held. */
+  readonly lock?: number;
 }
 
 /** Opens the root directory for the length of a task. */

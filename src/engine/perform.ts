@@ -15,6 +15,7 @@ import {
 } from '../system/changing';
 import { copyFile, type FileAttributes } from '../system/copying';
 import { readLinkText, readLinkTexts, readStatus } from '../system/reading';
+import { errnoOf } from '../system/syscalls/errno';
 import { backupContent, carry, carryBack } from './backups';
 import { insistOn, insistOnAll } from './expectations';
 import type { Machine } from './machine';
@@ -74,6 +75,8 @@ function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
     case 'unpark':
       return renamePath(root, step.aside, step.path);
     case 'unplace':
+      // Somebody removed it meanwhile.
+      if (readStatus(root, step.path) === undefined) return undefined;
       return renamePath(root, step.path, step.aside);
     case 'park':
       renamePath(root, step.path, step.aside);
@@ -111,6 +114,8 @@ function make({ root }: Machine, path: TargetPath, made: Made): void {
       if (made.mtimeNs !== undefined) changeTimes(root, path, BigInt(made.mtimeNs));
       return;
     case 'directory':
+      // Undoing a removal that did not happen, because somebody uses the directory.
+      if (readStatus(root, path)?.kind === 'directory') return undefined;
       makeDirectory(root, path, made.mode);
       return changeOwnerIfOther(root, path, made);
     case 'file':
@@ -138,8 +143,17 @@ function unmake({ root }: Machine, path: TargetPath, made: Made): void {
   const status = readStatus(root, path);
   if (status === undefined || status.kind !== made.kind) return;
   if (made.kind === 'symlink' && readLinkText(root, path) !== made.linkText) return;
-  if (made.kind === 'directory') removeDirectory(root, path);
+  if (made.kind === 'directory') removeIfEmpty(root, path);
   else removeFile(root, path);
+}
+
+/** What somebody has put something into stays, as the machine's. */
+function removeIfEmpty(root: Machine['root'], path: TargetPath): void {
+  try {
+    removeDirectory(root, path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTEMPTY') throw error;
+  }
 }
 
 function makeAgain(machine: Machine, path: TargetPath, was: Gone['was']): void {

@@ -53,6 +53,8 @@ export interface Destination {
   readonly overlay: TargetPath | undefined;
   readonly digest: string;
   readonly rules: readonly AttitudeRule[];
+  /** Paths whose originals were given up to this generation before: going back to it takes them over again. */
+  readonly consent: ReadonlySet<TargetPath>;
 }
 
 /** A transition, read and decided; nothing was written. */
@@ -85,7 +87,7 @@ export function prepareTransition(
   const from = { ...live, number: state.live, overlay: generation?.overlay };
   const actual = scan(machine, from, to.entries);
   tidy(to.entries.length);
-  const attitude = attitudeTo(to.rules, generation?.rules ?? [], attitudes);
+  const attitude = attitudeTo(to, generation?.rules ?? [], attitudes);
   const answer = decideTransition({ from, to: to.entries, actual, attitude });
   const unread = [
     ...(to.closure?.unread ?? []),
@@ -106,12 +108,14 @@ interface Known {
 function destinationOf(context: Context, machine: Machine, target: Target, known: Known): Destination {
   if (target.kind === 'closure') return closureDestination(context, machine, target, known);
   const number = numberOf(target, known.state);
-  if (number === 0) return { number, closure: undefined, entries: [], overlay: undefined, digest: '', rules: [] };
-  const { generation, entries } =
+  if (number === 0)
+    return { number, closure: undefined, entries: [], overlay: undefined, digest: '', rules: [], consent: new Set() };
+  const { generation, entries, ledger } =
     number === known.state.live && isRecorded(known.live) ? known.live : readRecorded(machine, number, roleOf(target));
   if (target.kind !== 'live') refuseMissingOverlay(machine, generation);
   const { overlay, digest, rules } = generation;
-  return { number, closure: undefined, entries, overlay, digest, rules };
+  const consent = new Set(ledger.displaced.keys());
+  return { number, closure: undefined, entries, overlay, digest, rules, consent };
 }
 
 function roleOf({ kind }: Target): Role | undefined {
@@ -142,10 +146,18 @@ function closureDestination(
   const known = [isRecorded(live) ? live.generation : undefined, findGeneration(machine, state.default)];
   const same = known.find((generation) => generation?.digest === digest);
   if (same !== undefined && readStatus(machine.root, same.overlay) !== undefined)
-    return { number: same.number, closure: undefined, entries, overlay: same.overlay, digest, rules };
+    return {
+      number: same.number,
+      closure: undefined,
+      entries,
+      overlay: same.overlay,
+      digest,
+      rules,
+      consent: new Set(),
+    };
   const number = Math.max(0, ...state.numbers) + 1;
   const overlay = closure.storePath ?? joinTarget(generationDirectory(number), 'tree');
-  return { number, closure, entries, overlay, digest, rules };
+  return { number, closure, entries, overlay, digest, rules, consent: new Set() };
 }
 
 /** Equal digests show the same: the same entries, with the same content, from the same store path. */
@@ -166,13 +178,17 @@ function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation)
 }
 
 function attitudeTo(
-  to: readonly AttitudeRule[],
+  { rules, consent }: Destination,
   from: readonly AttitudeRule[],
   attitudes: Attitudes,
 ): (path: TargetPath) => Attitude {
-  const ruleFor = compileRules([...to, ...from]);
+  const ruleFor = compileRules([...rules, ...from]);
   return (path) => {
     const rule = ruleFor(path, 'other');
-    return { onConflict: rule?.onConflict ?? attitudes.onConflict, onDrift: rule?.onDrift ?? attitudes.onDrift };
+    const agreed = consent.has(path) ? 'backup' : undefined;
+    return {
+      onConflict: rule?.onConflict ?? attitudes.onConflict ?? agreed,
+      onDrift: rule?.onDrift ?? attitudes.onDrift,
+    };
   };
 }

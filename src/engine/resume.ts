@@ -4,7 +4,7 @@ import type { Journal } from '../core/records/journal';
 import { inverse, isOneAct, type OneAct, type Step } from '../core/plan/step';
 import { readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
-import { backupDirectory } from './backups';
+import { backupContent, backupDirectory } from './backups';
 import { discard, discardCopied } from './discarding';
 import { roleLink } from './generations';
 import { dropJournal, readJournal } from './journal';
@@ -12,8 +12,8 @@ import type { Machine } from './machine';
 import { performStep } from './perform';
 import { adoptLedger, dropGeneration, dropNotes, snippetOf, writeRole } from './stage';
 import { withLockedMachine } from './switching';
-import { syncFilesystem } from '../system/changing';
-import { STATE } from '../core/entry';
+import { parentOf, type TargetPath } from '../core/path';
+import { syncFilesystems } from './syncing';
 
 /** How an interrupted transition ended. */
 export type Resumed =
@@ -42,7 +42,7 @@ async function undo(machine: Machine, journal: Journal): Promise<void> {
   for (const step of steps.toReversed())
     if (!isOneAct(step) || isDone(machine, journal, step)) await perform(machine, journal, inverse(step));
   for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
-  syncFilesystem(machine.root, STATE);
+  syncPaths(machine, journal);
   journal.phases.backups.forEach((_, index) => removeTree(machine.root, backupDirectory(journal.firstBackup + index)));
   if (journal.staged) dropGeneration(machine, journal.to, journal.storePath);
   else dropNotes(machine, journal.to);
@@ -52,10 +52,11 @@ async function undo(machine: Machine, journal: Journal): Promise<void> {
 async function finish(context: Context, machine: Machine, journal: Journal): Promise<void> {
   const { swap, remove, spent } = journal.phases;
   for (const step of [...swap, ...remove])
-    if (!isOneAct(step) || !isDone(machine, journal, step)) await perform(machine, journal, step);
-  adoptLedger(machine, journal.to);
+    if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
+      await perform(machine, journal, step);
   for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
-  syncFilesystem(machine.root, STATE);
+  syncPaths(machine, journal);
+  adoptLedger(machine, journal.to);
   discardCopied(context, machine, remove);
   await discard(context, machine, journal.from, journal.phases.discard);
   for (const backup of spent) removeTree(machine.root, backupDirectory(backup));
@@ -63,15 +64,34 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
   dropJournal(machine);
 }
 
+/** Makes what the steps did durable, before anything that could undo or repeat them is deleted. */
+function syncPaths(machine: Machine, { phases }: Journal): void {
+  const paths = new Set<TargetPath>();
+  for (const step of [...phases.create, ...phases.swap, ...phases.remove]) {
+    if ('objects' in step) for (const { path } of step.objects) paths.add(parentOf(path));
+    else if ('path' in step) paths.add(parentOf(step.path));
+    else if ('aside' in step) paths.add(parentOf(step.aside));
+  }
+  syncFilesystems(machine, paths);
+}
+
 /**
  * Whether a step that is one act has happened; other steps can be done, and undone, twice.
  *
- * What was staged is known by its inode: an exchange has happened when that inode is at the path.
+ * It is the name aside that tells, because nobody else uses it: what was staged is there, by its inode, until it has taken
+ * its place; what was parked is there, or has become a backup since.
  */
-function isDone({ root }: Machine, { inodes }: Journal, { op, path, aside }: OneAct): boolean {
-  if (op === 'park') return readStatus(root, aside) !== undefined;
-  const status = readStatus(root, path);
-  return status !== undefined && `${status.device}:${status.inode}` === inodes[aside];
+function isDone({ root }: Machine, { inodes, firstBackup, phases }: Journal, { op, aside }: OneAct): boolean {
+  const there = readStatus(root, aside);
+  if (op !== 'park') return there?.inode.toString() !== inodes[aside];
+  const backup = phases.remove.find((step) => step.op === 'save' && step.aside === aside);
+  const number = backup?.op === 'save' ? backup.backup : firstBackup;
+  return there !== undefined || (backup !== undefined && readStatus(root, backupContent(number)) !== undefined);
+}
+
+/** Whether what was to be put aside is gone from its path: it may have become a backup or have been removed since. */
+function isParked({ root }: Machine, { op, path }: OneAct): boolean {
+  return op === 'park' && readStatus(root, path) === undefined;
 }
 
 async function perform(machine: Machine, journal: Journal, step: Step): Promise<void> {

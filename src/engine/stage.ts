@@ -8,7 +8,16 @@ import { type Manifest, manifestPieces, withheldDigests } from '../core/records/
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
 import type { Phases } from '../core/plan/plan';
 import { encodeName, encodePieces } from '../core/bytes';
-import { makeDirectories, makeDirectory, makeSymlink, removeFile, renamePath, replacePath } from '../system/changing';
+import {
+  changeMode,
+  changeOwner,
+  makeDirectories,
+  makeDirectory,
+  makeSymlink,
+  removeFile,
+  renamePath,
+  replacePath,
+} from '../system/changing';
 import { createFile, createFileFrom } from '../system/copying';
 import { copyTree, resolveHostPath } from '../system/host-files';
 import { tidy } from '../system/memory';
@@ -116,6 +125,17 @@ async function copyRoots(machine: Machine, closure: Closure, staging: TargetPath
   const tree = joinTarget(staging, 'tree');
   await copyOverlay(machine, closure, tree);
   refuseChanged(machine, closure, tree);
+  dressSources(machine, closure, tree);
+}
+
+/** What a copy may not show to everybody, its source in the record may not either. */
+function dressSources({ root }: Machine, { manifest }: Closure, tree: TargetPath): void {
+  for (const entry of manifest.entries) {
+    if ((entry.place !== 'copy' && entry.place !== 'seed') || entry.kind !== 'file' || !entry.restyled) continue;
+    const source = (tree + entry.path) as TargetPath;
+    changeOwner(root, source, entry.uid, entry.gid);
+    changeMode(root, source, entry.mode);
+  }
 }
 
 /** Copies what the closure has for each root to `tree`, which is made. */

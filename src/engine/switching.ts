@@ -1,10 +1,11 @@
 import type { Context } from '../context';
 import type { Switched } from '../core/report/outcome';
 import { ActivateError } from '../core/errors';
-import type { TargetPath } from '../core/path';
+import { hostPath, type TargetPath } from '../core/path';
+import { readStatus } from '../system/reading';
 import { makeDirectories, syncFilesystem } from '../system/changing';
 import { tryLock } from '../system/locking';
-import { STATE } from '../core/entry';
+import { POINTER, STATE } from '../core/entry';
 import { roleLink } from './generations';
 import { readJournal } from './journal';
 import { type Machine, withMachine } from './machine';
@@ -23,13 +24,32 @@ export function switchTo(context: Context, target: Target, scope: Scope, attitud
     const prepared = prepareTransition(context, machine, target, attitudes);
     if (prepared.conflicts.length > 0) return { state: 'refused', conflicts: prepared.conflicts };
     refuseUnread(prepared);
+    refuseForeignPointer(machine);
     if (scope === 'default') return forNextBoot(context, machine, prepared);
+    if (scope === 'live' && prepared.state.default !== prepared.to.number) warnOfBoot(context, prepared.state.default);
     const kept = keptPaths(prepared);
     const { live, default: next } = prepared.state;
     if (isIdle(prepared, scope)) return { state: 'nothing to do', shown: 'now', live, default: next, kept };
     const done = await carryOut(context, machine, prepared, scope);
     return { state: 'done', shown: 'now', live: done.to, default: scope === 'live' ? next : done.to, kept, ...done };
   });
+}
+
+/** @throws {ActivateError} `REFUSED` where something else than a link is in the pointer's place */
+function refuseForeignPointer({ root }: Machine): void {
+  const kind = readStatus(root, POINTER)?.kind;
+  if (kind === undefined || kind === 'symlink') return;
+  throw new ActivateError('REFUSED', `the pointer is a link, and a ${kind} is in its place`, {
+    path: hostPath(root.path, POINTER),
+    hint: 'Unmount or remove it.',
+  });
+}
+
+/** Links are made by a switch, not by a boot: those that the default does not have would lead nowhere. */
+function warnOfBoot({ log }: Context, next: number): void {
+  log.warn(
+    `the next boot shows generation ${next}, and links that it does not have dangle then; switch before you reboot`,
+  );
 }
 
 /** Whether the machine shows what is wanted already, and would after a boot. */
@@ -52,6 +72,16 @@ async function forNextBoot(context: Context, machine: Machine, { state, to }: Pr
   if (to.closure === undefined && state.default === to.number) {
     return { state: 'nothing to do', shown: 'at the next boot', live: state.live, default: state.default, kept: [] };
   }
+  if (to.number === 0 && state.live !== 0) {
+    throw new ActivateError(
+      'REFUSED',
+      `generation ${state.live} is live, and a boot without a pointer would leave its links dangling`,
+      {
+        hint: 'Give everything back now: `activate rollback 0`.',
+      },
+    );
+  }
+  if (state.live !== to.number) warnOfBoot(context, to.number);
   if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
   makeDirectories(machine.root, STATE, 0o755);
   syncFilesystem(machine.root, STATE);
@@ -84,7 +114,7 @@ function refuseUnread({ unread }: Prepared): void {
 }
 
 /** @throws {ActivateError} `REFUSED` where an earlier transition was not finished */
-function refuseInterrupted(machine: Machine): void {
+export function refuseInterrupted(machine: Machine): void {
   const journal = readJournal(machine);
   if (journal === undefined) return;
   throw new ActivateError(
@@ -123,7 +153,7 @@ export function withLockedMachine<Result>(
       });
     }
     try {
-      return await task(machine);
+      return await task({ ...machine, lock: lock.descriptor });
     } finally {
       lock.release();
     }

@@ -7,7 +7,6 @@ import { nextLedger } from '../core/records/ledger';
 import type { TargetPath } from '../core/path';
 import { planSteps } from '../core/plan/plan';
 import { pathOf } from '../core/plan/step';
-import { syncFilesystem } from '../system/changing';
 import { requireProgram } from '../system/programs';
 import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
@@ -30,7 +29,7 @@ import {
   writeNotes,
   writeRole,
 } from './stage';
-import { STATE } from '../core/entry';
+import { syncFilesystems } from './syncing';
 
 /** Which of the two links a transition moves. */
 export type Scope = 'live and default' | 'live' | 'default';
@@ -73,7 +72,7 @@ export async function carryOut(
   await stage(job);
   tidy(prepared.decisions.length);
   const outcome = await apply(job, wrap);
-  if (outcome.state !== 'done') throw await failure(job, outcome);
+  if (outcome.state !== 'done') throw failure(job, outcome);
   await finish(job);
   const { from, to } = prepared;
   const changed = prepared.decisions.filter(isVisible).length;
@@ -240,7 +239,7 @@ function stagedInodes({ machine, notes }: Job): Record<string, string> {
   for (const step of notes.phases.swap) {
     const staged = step.op === 'exchange' || step.op === 'place' ? step.aside : undefined;
     const status = staged === undefined ? undefined : readStatus(machine.root, staged);
-    if (staged !== undefined && status !== undefined) inodes[staged] = `${status.device}:${status.inode}`;
+    if (staged !== undefined && status !== undefined) inodes[staged] = status.inode.toString();
   }
   return inodes;
 }
@@ -252,21 +251,14 @@ function interruption({ signal }: Context): ActivateError {
 /** From here on the new generation is the one that counts, whatever happens. */
 function commit(job: Job): void {
   const { machine, journal } = job;
-  adoptLedger(machine, journal.to);
   for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
   syncEverything(job);
+  // The last act: up to here everything can be undone.
+  adoptLedger(machine, journal.to);
 }
 
 function syncEverything({ machine, prepared }: Job): void {
-  const { root } = machine;
-  const synced = new Set<string>();
-  const written = [STATE, ...prepared.actual.directories.keys()];
-  for (const path of written) {
-    const device = readStatus(root, path)?.device;
-    if (device === undefined || synced.has(device)) continue;
-    synced.add(device);
-    syncFilesystem(root, path);
-  }
+  syncFilesystems(machine, prepared.actual.directories.keys());
 }
 
 /** What the commit left to do: nothing of it can be missed. */
@@ -288,23 +280,25 @@ function dropStaged({ machine, prepared, notes }: Job): void {
   dropJournal(machine);
 }
 
-async function failure(job: Job, outcome: Exclude<Outcome, { state: 'done' }>): Promise<ActivateError> {
+function failure(job: Job, outcome: Exclude<Outcome, { state: 'done' }>): ActivateError {
   const { machine, journal } = job;
-  if (outcome.state === 'stuck') {
-    const where = pathOf(outcome.undoing);
-    return new ActivateError(
-      'UNDO_FAILED',
-      `${messageOf(outcome.cause)}; undoing it failed: ${messageOf(outcome.undoCause)}`,
-      {
-        ...(where === undefined ? {} : { path: where }),
-        hint: 'Mend what the message says, then run `activate resume`.',
-        cause: outcome.undoCause,
-      },
-    );
+  if (outcome.state === 'stuck') return stuck(outcome.cause, outcome.undoCause, pathOf(outcome.undoing));
+  try {
+    for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
+    syncEverything(job);
+    dropStaged(job);
+  } catch (error) {
+    return stuck(outcome.cause, error, undefined);
   }
-  for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
-  dropStaged(job);
   return undone(job, outcome.cause);
+}
+
+function stuck(cause: unknown, undoCause: unknown, path: string | undefined): ActivateError {
+  return new ActivateError('UNDO_FAILED', `${messageOf(cause)}; undoing it failed: ${messageOf(undoCause)}`, {
+    ...(path === undefined ? {} : { path }),
+    hint: 'Mend what the message says, then run `activate resume`.',
+    cause: undoCause,
+  });
 }
 
 function undone({ prepared }: Job, cause: unknown): ActivateError {

@@ -164,10 +164,9 @@ function withhold(content: ViewContent, mode: number, { secrets }: ViewOptions):
 /** Yields the change at a path, and below it where a directory is shown or hidden as a whole. */
 function* compare(job: Job, decision: Decision, before: Look, after: Look): Generator<PathChange> {
   const { path } = decision;
-  if (!sameView(before.view, after.view))
+  if (!sameView(before.view, after.view)) {
     yield { path, before: before.view, after: after.view, notes: notesOn(decision) };
-  else if (notesOn(decision).length > 0 && decision.action !== 'show')
-    yield { path, before: before.view, after: after.view, notes: notesOn(decision) };
+  }
   const isWhole = decision.previous?.place === 'link' || decision.next?.place === 'link';
   if (isWhole) yield* compareInside(job, path, before.sight, after.sight);
 }

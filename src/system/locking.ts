@@ -7,6 +7,8 @@ import { close, lockExclusively, open, openAt } from './syscalls/files';
 
 /** Held until it is released or the process ends, however it ends; programs that are started do not inherit it. */
 export interface Lock {
+  /** What a program has to inherit for the lock to be held until that ends too. */
+  readonly descriptor: number;
   /** Lets others take it; a second time does nothing. */
   release(): void;
 }
@@ -42,6 +44,7 @@ export function tryLock(root: Root, path: TargetPath): Lock | undefined {
 function heldBy(descriptor: number): Lock {
   let held = true;
   return {
+    descriptor,
     release() {
       // The number may belong to another file by now.
       if (held) close(descriptor);

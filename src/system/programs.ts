@@ -7,6 +7,8 @@ export interface ProgramOptions {
   readonly input?: Uint8Array | string;
   /** Variables beyond those of this process; `undefined` takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A descriptor that the program keeps open to its end, such as that of a lock. */
+  readonly inherit?: number | undefined;
   /** Ends the program with SIGTERM. */
   readonly signal?: AbortSignal;
 }
@@ -39,26 +41,32 @@ const packages: Readonly<Record<string, string>> = {
 export async function runProgram(
   name: string,
   args: readonly string[],
-  { input, env, signal }: ProgramOptions = {},
+  { input, env, signal, inherit }: ProgramOptions = {},
 ): Promise<ProgramResult> {
   const unpassable = args.find((argument) => !argument.isWellFormed());
   if (unpassable !== undefined) {
     throw new ActivateError('REFUSED', `cannot pass a name that is not UTF-8 to ${name}`, { path: unpassable });
   }
-  const { execa } = await import('execa');
-  const result = await execa(name, args, {
+  const { execa } = (await import('execa')) as unknown as { readonly execa: Run };
+  const inherited = inherit === undefined ? [] : [inherit];
+  const options = {
     env: { LC_ALL: 'C', CREDENTIALS_DIRECTORY: undefined, ...env },
     encoding: 'buffer',
     stripFinalNewline: false,
     detached: true,
     reject: false,
-    ...(input === undefined ? { stdin: 'ignore' } : { input }),
+    ...(input === undefined ? {} : { input }),
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...inherited],
     ...(signal === undefined ? {} : { cancelSignal: signal }),
-  });
+  };
+  const result = await execa(name, args, options);
   if (result.exitCode === undefined) throw explain(name, result);
   return { status: result.exitCode, stdout: decodeName(result.stdout), stderr: decodeName(result.stderr) };
 }
 
+/** As far as it is used here; its own types do not know descriptors that are decided at run time. */
+type Run = (name: string, args: readonly string[], options: object) => Promise<Ended>;
+type Ended = Failed & { readonly exitCode?: number; readonly stdout: Uint8Array; readonly stderr: Uint8Array };
 type Failed = Pick<Result, 'code' | 'signal' | 'isCanceled' | 'shortMessage'>;
 
 function explain(name: string, result: Failed): ActivateError {

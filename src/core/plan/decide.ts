@@ -117,8 +117,9 @@ function decidePath(
   const previous = recorded?.place === 'seed' || kept === 'unmanaged' ? undefined : recorded;
   const found = foundAt(actual, path, recorded);
   const backup = from.ledger.displaced.get(path);
-  // A directory that was there before us is something, and a seed is made only where nothing is.
-  const isSpared = next?.place === 'seed' && found?.kind === 'directory' && from.ledger.adopted.has(path);
+  // The machine's own that was there before us is something, and a seed is made only where nothing is.
+  const isAdopted = found?.kind === 'directory' && from.ledger.adopted.has(path);
+  const isSpared = next?.place === 'seed' && (isAdopted || (backup !== undefined && previous !== undefined));
   if (next === undefined || isSpared)
     return previous === undefined
       ? undefined
@@ -268,12 +269,16 @@ function obstaclesTo({ actual }: Question, decision: Decision): Conflict[] {
 }
 
 /** Originals that a directory of ours had to make room for come back once there is a directory again. */
-function strangersGivenBack({ from, to }: Question, hasRoom: (path: TargetPath) => boolean): Decision[] {
+function strangersGivenBack({ from, to, actual }: Question, hasRoom: (path: TargetPath) => boolean): Decision[] {
   if (from.ledger.displaced.size === 0) return [];
   const named = new Set([...from.entries, ...to].map(({ path }) => path));
   return [...from.ledger.displaced]
     .filter(([path]) => !named.has(path) && hasRoom(path))
-    .map(([path, backup]) => ({ path, action: 'restore', backup }));
+    .map(([path, backup]) => {
+      // Somebody made it anew meanwhile: that is the machine's own now, and the original stays a backup.
+      const isTaken = foundAt(actual, path, undefined) !== undefined;
+      return isTaken ? { path, action: 'release' } : { path, action: 'restore', backup };
+    });
 }
 
 function roomIn(to: readonly Entry[]): (path: TargetPath) => boolean {

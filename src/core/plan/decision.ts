@@ -30,7 +30,7 @@ export type Decision = { readonly path: TargetPath; readonly previous?: Entry; r
   | { readonly action: 'own'; readonly before: Ownership; readonly after: Ownership }
   | { readonly action: 'keep'; readonly found?: Found; readonly why: 'unmanaged' | 'drifted' }
   /** Given up, and left to the machine as somebody changed it. */
-  | { readonly action: 'release' }
+  | { readonly action: 'release'; readonly found?: Found }
   /** A directory that was there already serves; `after` where the policy insists on another mode or owner. */
   | { readonly action: 'adopt'; readonly before: Ownership; readonly after?: Ownership; readonly next: Entry }
 );

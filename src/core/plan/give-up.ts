@@ -2,7 +2,7 @@ import type { Attitude, Conflict, Decision, Side } from './decision';
 import type { Entry, Ownership } from '../entry';
 import { type Actual, type Found, foundOf, sameFound, sameOwnership } from '../found';
 import type { Ledger } from '../records/ledger';
-import { isBelow, type TargetPath } from '../path';
+import { ancestorsOf, type TargetPath } from '../path';
 
 /** A path that the next generation does not name, and all that its fate depends on. */
 export interface GivenUp {
@@ -39,7 +39,7 @@ export function giveUp({
   if (drifted) {
     const policy = attitude(path).onDrift ?? (from.ledger.kept.has(path) ? 'keep' : 'backup');
     if (policy === 'refuse') return { path, reason: 'drifted', found };
-    if (policy === 'keep') return { path, action: 'release', previous };
+    if (policy === 'keep') return { path, action: 'release', previous, found };
   }
   const save = drifted ? ({ save: 'drifted' } as const) : {};
   if (backup !== undefined && hasRoom(path)) {
@@ -53,8 +53,16 @@ export function giveUp({
 
 const PLAIN_DIRECTORY: Ownership = { mode: 0o755, uid: 0, gid: 0 };
 
+/** Every directory above something displaced, worked out once for each ledger. */
+const aboveDisplaced = new WeakMap<Ledger, ReadonlySet<TargetPath>>();
+
 function hasDisplacedBelow(ledger: Ledger, path: TargetPath): boolean {
-  return ledger.displaced.keys().some((displaced) => isBelow(displaced, path));
+  let above = aboveDisplaced.get(ledger);
+  if (above === undefined) {
+    above = new Set(ledger.displaced.keys().flatMap(ancestorsOf));
+    aboveDisplaced.set(ledger, above);
+  }
+  return above.has(path);
 }
 
 function giveUpDirectory(given: GivenUp): Decision | undefined {

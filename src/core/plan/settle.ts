@@ -9,8 +9,23 @@ import { ancestorsOf, parentOf, type TargetPath } from '../path';
  * @param decisions in path order
  */
 export function settle(decisions: readonly Decision[], actual: Actual): readonly Decision[] {
-  if (!decisions.some(({ action }) => action === 'restore')) return decisions;
-  return withoutFilledDirectories(withPlaces(decisions, actual));
+  const placed = decisions.some(({ action }) => action === 'restore')
+    ? withoutFilledDirectories(withPlaces(decisions, actual))
+    : decisions;
+  return placed.some(({ action }) => action === 'release') ? withoutLosses(placed) : placed;
+}
+
+/** What was left to the machine, in a directory of ours that makes room for something else, becomes a backup. */
+function withoutLosses(decisions: readonly Decision[]): Decision[] {
+  const leaving = new Set<TargetPath>();
+  return decisions.map((decision) => {
+    const { path, action } = decision;
+    const gone = action === 'replace' || action === 'restore' ? decision : undefined;
+    if (gone?.found?.kind === 'directory' && gone.save === undefined) leaving.add(path);
+    if (action !== 'release' || decision.found === undefined) return decision;
+    const isLost = ancestorsOf(path).some((ancestor) => leaving.has(ancestor));
+    return isLost ? { path, action: 'evict', save: 'drifted' } : decision;
+  });
 }
 
 /** What would come back into a directory that is none any more stays a backup. */

@@ -18,7 +18,7 @@ export interface Journal {
   readonly staged: boolean;
   readonly storePath?: string | undefined;
   readonly firstBackup: number;
-  /** The inode of each staged object, `device:inode`, known once the create phase is over. */
+  /** The inode of each staged object, known by its name aside, once the create phase is over. */
   readonly inodes: Readonly<Record<string, string>>;
   readonly phases: Phases;
 }
