@@ -21,8 +21,7 @@ export type Obstacle =
   | 'a mount point inside'
   | 'immutable'
   | 'append-only'
-  | 'a read-only filesystem'
-  | 'a directory that others may write';
+  | 'a read-only filesystem';
 
 /** What is known of a directory that holds managed paths. */
 export interface DirectoryFacts extends Ownership {

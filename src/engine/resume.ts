@@ -40,7 +40,7 @@ async function undo(machine: Machine, journal: Journal): Promise<void> {
   const { create, swap, remove } = journal.phases;
   const steps = journal.phase === 'undo' ? [...create, ...swap, ...remove] : create;
   for (const step of steps.toReversed())
-    if (!isOneAct(step) || isDone(machine, journal, step)) await perform(machine, journal, inverse(step));
+    if (!isOneAct(step) || isStillDone(machine, journal, step)) await perform(machine, journal, inverse(step));
   for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
   syncPaths(machine, journal);
   journal.phases.backups.forEach((_, index) => removeTree(machine.root, backupDirectory(journal.firstBackup + index)));
@@ -87,6 +87,16 @@ function isDone({ root }: Machine, { inodes, firstBackup, phases }: Journal, { o
   const backup = phases.remove.find((step) => step.op === 'save' && step.aside === aside);
   const number = backup?.op === 'save' ? backup.backup : firstBackup;
   return there !== undefined || (backup !== undefined && readStatus(root, backupContent(number)) !== undefined);
+}
+
+/**
+ * The same question on the way back, where what was staged may have been removed already: a name aside that is not there
+ * any more says nothing then.
+ */
+function isStillDone({ root }: Machine, { inodes }: Journal, { op, path, aside }: OneAct): boolean {
+  if (op === 'place') return readStatus(root, path)?.inode.toString() === inodes[aside];
+  const there = readStatus(root, aside);
+  return there !== undefined && (op === 'park' || there.inode.toString() !== inodes[aside]);
 }
 
 /** Whether what was to be put aside is gone from its path: it may have become a backup or have been removed since. */

@@ -17,7 +17,7 @@ test('a crash before any step is recovered from: all old or all new, and a secon
     const steps = await countSteps(sandbox, second);
     for (const at of stepsToTry(steps)) {
       // A seed is made once: the second time there are fewer steps, and the last may not be reached.
-      if ((await crashAt(sandbox, second, at)) === 'done') await switchOn(sandbox.root, closureAt(first), backup);
+      if ((await crashAt(sandbox, second, { at })) === 'done') await switchOn(sandbox.root, closureAt(first), backup);
       else {
         const end = await recover(sandbox);
         ends[end] += 1;
@@ -28,6 +28,23 @@ test('a crash before any step is recovered from: all old or all new, and a secon
     }
   });
   console.log(`crashes: ${ends.undone} undone, ${ends.finished} finished`);
+}, 240_000);
+
+test('a crash while a failed transition is being undone is recovered from: all old', async () => {
+  let crashes = 0;
+  await hold(2, async (sandbox, [first = '', second = '']) => {
+    await switchOn(sandbox.root, closureAt(first), backup);
+    const old = seeEtc(sandbox);
+    const steps = await countSteps(sandbox, second);
+    for (const at of stepsToTry(steps)) {
+      if ((await crashAt(sandbox, second, { fail: steps - 1, at: steps + at })) !== 'crashed') break;
+      crashes += 1;
+      expect(await recover(sandbox)).toBe('undone');
+      expect(compareSnapshots(withoutSeeds(old), withoutSeeds(seeEtc(sandbox)), { times: true })).toEqual([]);
+      expect(litter(sandbox)).toEqual([]);
+    }
+  });
+  console.log(`crashes while undoing: ${crashes}`);
 }, 240_000);
 
 /** Resumes twice: the second time there is nothing to do. */
@@ -53,8 +70,14 @@ function litter(sandbox: Sandbox): string[] {
     .filter((path) => /\.activate\.|\.staging|\.next\.|\.partial|transition\.json/u.test(path));
 }
 
+/** Before which step a crash comes, and which step fails before that; steps that undo others are counted on. */
+interface Moment {
+  readonly at: number;
+  readonly fail?: number;
+}
+
 /** Leaves the machine as it is before one of the steps, as a power cut between two system calls would. */
-async function crashAt(sandbox: Sandbox, closure: string, at: number): Promise<'crashed' | 'done'> {
+async function crashAt(sandbox: Sandbox, closure: string, { at, fail }: Moment): Promise<'crashed' | 'done'> {
   const context = contextOn(sandbox.root);
   let count = 0;
   return withMachine(context, async (machine) => {
@@ -62,11 +85,18 @@ async function crashAt(sandbox: Sandbox, closure: string, at: number): Promise<'
     const { promise: dead, resolve: die } = Promise.withResolvers<'crashed'>();
     const transition = carryOut(context, machine, prepared, 'live and default', (perform) => async (step: Step) => {
       count += 1;
+      if (count - 1 === fail) throw new Error('the disk is on fire');
       if (count < at + 1) return perform(step);
       die('crashed');
       // Nothing ever happens again in this transition.
       return new Promise<void>(() => undefined);
     });
-    return Promise.race([dead, transition.then(() => 'done' as const)]);
+    return Promise.race([
+      dead,
+      transition.then(
+        () => 'done' as const,
+        () => 'done' as const,
+      ),
+    ]);
   });
 }

@@ -35,8 +35,9 @@ async function tearDown(): Promise<void> {
 function linkAt(path: string): string | undefined {
   try {
     return readlinkSync(machine.on(path));
-  } catch {
-    return undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
