@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
-import { resume } from '../engine/resume';
+import { resume } from '../engine/transition/resume';
 import type { Run } from '../options';
 
 /** Declares `resume`: finishes or undoes what a crash interrupted. */

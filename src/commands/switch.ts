@@ -7,7 +7,7 @@ import { renderPreview, renderRemarks } from '../core/report/preview';
 import type { Target } from '../engine/prepare';
 import { previewTransition } from '../engine/preview';
 import { switchTo } from '../engine/switching';
-import type { Scope } from '../engine/transition';
+import type { Scope } from '../engine/transition/transition';
 import {
   addAttitudeOptions,
   addClosureOptions,

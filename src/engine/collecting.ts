@@ -2,7 +2,7 @@ import type { Context } from '../context';
 import type { Generation } from '../core/records/generation';
 import { readGeneration, readState, type State } from './generations';
 import { type Machine, withMachine } from './machine';
-import { dropGeneration } from './stage';
+import { dropGeneration } from './transition/stage';
 import { refuseInterrupted, withLockedMachine } from './switching';
 
 /** Which generations may go: all but the newest `keep`, and those older than `olderThanMs`; both where both are given. */

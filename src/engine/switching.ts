@@ -7,11 +7,11 @@ import { makeDirectories, syncFilesystem } from '../system/changing';
 import { tryLock } from '../system/locking';
 import { POINTER, STATE } from '../core/entry';
 import { roleLink } from './generations';
-import { readJournal } from './journal';
+import { readJournal } from './transition/journal';
 import { type Machine, withMachine } from './machine';
 import { type Attitudes, type Prepared, prepareTransition, type Target } from './prepare';
-import { stageGeneration, writeRole } from './stage';
-import { carryOut, isVisible, type Scope } from './transition';
+import { stageGeneration, writeRole } from './transition/stage';
+import { carryOut, isVisible, type Scope } from './transition/transition';
 
 /**
  * Makes the machine show a closure or generation, or have it shown from the next boot on.

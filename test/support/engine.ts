@@ -4,7 +4,7 @@ import { withMachine } from '../../src/engine/machine';
 import type { Attitudes, Prepared, Target } from '../../src/engine/prepare';
 import { prepareTransition } from '../../src/engine/prepare';
 import { switchTo } from '../../src/engine/switching';
-import type { Scope } from '../../src/engine/transition';
+import type { Scope } from '../../src/engine/transition/transition';
 
 const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 

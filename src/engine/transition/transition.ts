@@ -1,24 +1,24 @@
-import type { Context } from '../context';
-import { ActivateError } from '../core/errors';
-import type { Decision } from '../core/plan/decision';
-import { foundOf, sameFound } from '../core/found';
-import type { Journal, Phase } from '../core/records/journal';
-import { nextLedger } from '../core/records/ledger';
-import type { TargetPath } from '../core/path';
-import { planSteps } from '../core/plan/plan';
-import { pathOf } from '../core/plan/step';
-import { requireProgram } from '../system/programs';
-import { tidy } from '../system/memory';
-import { readStatus } from '../system/reading';
-import { removeTree } from '../system/removing';
+import type { Context } from '../../context';
+import { ActivateError } from '../../core/errors';
+import type { Decision } from '../../core/plan/decision';
+import { foundOf, sameFound } from '../../core/found';
+import type { Journal, Phase } from '../../core/records/journal';
+import { nextLedger } from '../../core/records/ledger';
+import type { TargetPath } from '../../core/path';
+import { planSteps } from '../../core/plan/plan';
+import { pathOf } from '../../core/plan/step';
+import { requireProgram } from '../../system/programs';
+import { tidy } from '../../system/memory';
+import { readStatus } from '../../system/reading';
+import { removeTree } from '../../system/removing';
 import { applyStages, type Outcome, type Perform } from './apply';
-import { type Backup, BACKUPS, backupDirectory, backupNumbers } from './backups';
-import { findGeneration, readTimes, roleLink } from './generations';
+import { type Backup, BACKUPS, backupDirectory, backupNumbers } from '../backups';
+import { findGeneration, readTimes, roleLink } from '../generations';
 import { discard, discardCopied } from './discarding';
 import { dropJournal, writeJournal } from './journal';
-import type { Machine } from './machine';
+import type { Machine } from '../machine';
 import { performStep } from './perform';
-import type { Destination, Prepared } from './prepare';
+import type { Destination, Prepared } from '../prepare';
 import {
   adoptLedger,
   dropGeneration,

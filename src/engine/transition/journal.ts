@@ -1,11 +1,11 @@
-import { encodePieces } from '../core/bytes';
-import { JOURNAL } from '../core/records/generation';
-import { type Journal, journalPieces, parseJournal } from '../core/records/journal';
-import { hostPath } from '../core/path';
-import { writeRecord } from '../system/records';
-import { removeTree } from '../system/removing';
-import { readText } from './generations';
-import type { Machine } from './machine';
+import { encodePieces } from '../../core/bytes';
+import { JOURNAL } from '../../core/records/generation';
+import { type Journal, journalPieces, parseJournal } from '../../core/records/journal';
+import { hostPath } from '../../core/path';
+import { writeRecord } from '../../system/records';
+import { removeTree } from '../../system/removing';
+import { readText } from '../generations';
+import type { Machine } from '../machine';
 
 /**
  * The record of a transition that is under way or was interrupted; `undefined` where there is none.

@@ -1,18 +1,18 @@
-import type { Context } from '../context';
-import { ActivateError } from '../core/errors';
-import type { Journal } from '../core/records/journal';
-import { inverse, isOneAct, type OneAct, type Step } from '../core/plan/step';
-import { readStatus } from '../system/reading';
-import { removeTree } from '../system/removing';
-import { backupContent, backupDirectory } from './backups';
+import type { Context } from '../../context';
+import { ActivateError } from '../../core/errors';
+import type { Journal } from '../../core/records/journal';
+import { inverse, isOneAct, type OneAct, type Step } from '../../core/plan/step';
+import { readStatus } from '../../system/reading';
+import { removeTree } from '../../system/removing';
+import { backupContent, backupDirectory } from '../backups';
 import { discard, discardCopied } from './discarding';
-import { roleLink } from './generations';
+import { roleLink } from '../generations';
 import { dropJournal, readJournal } from './journal';
-import type { Machine } from './machine';
+import type { Machine } from '../machine';
 import { performStep } from './perform';
 import { adoptLedger, dropGeneration, dropNotes, snippetOf, writeRole } from './stage';
-import { withLockedMachine } from './switching';
-import { parentOf, type TargetPath } from '../core/path';
+import { withLockedMachine } from '../switching';
+import { parentOf, type TargetPath } from '../../core/path';
 import { syncFilesystems } from './syncing';
 
 /** How an interrupted transition ended. */

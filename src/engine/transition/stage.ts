@@ -1,13 +1,13 @@
-import type { Context } from '../context';
-import { POINTER, STATE } from '../core/entry';
-import { ActivateError } from '../core/errors';
-import { fullSnippetPieces, transitionSnippetPieces } from '../core/snippet/full-snippet';
-import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../core/records/generation';
-import { type Ledger, renderLedger } from '../core/records/ledger';
-import { type Manifest, manifestPieces, withheldDigests } from '../core/records/manifest';
-import { hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
-import type { Phases } from '../core/plan/plan';
-import { encodeName, encodePieces } from '../core/bytes';
+import type { Context } from '../../context';
+import { POINTER, STATE } from '../../core/entry';
+import { ActivateError } from '../../core/errors';
+import { fullSnippetPieces, transitionSnippetPieces } from '../../core/snippet/full-snippet';
+import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../../core/records/generation';
+import { type Ledger, renderLedger } from '../../core/records/ledger';
+import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
+import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
+import type { Phases } from '../../core/plan/plan';
+import { encodeName, encodePieces } from '../../core/bytes';
 import {
   changeMode,
   changeOwner,
@@ -17,19 +17,19 @@ import {
   removeFile,
   renamePath,
   replacePath,
-} from '../system/changing';
-import { createFile, createFileFrom } from '../system/copying';
-import { copyTree, resolveHostPath } from '../system/host-files';
-import { tidy } from '../system/memory';
-import { readLinkText, readStatus } from '../system/reading';
-import { writeRecord } from '../system/records';
-import { removeTree } from '../system/removing';
-import { type Backup, backupDirectory, renderBackup } from './backups';
-import type { Closure } from './closure';
-import { fillContents } from './contents';
-import { readTimes } from './generations';
-import type { Machine } from './machine';
-import type { Destination } from './prepare';
+} from '../../system/changing';
+import { createFile, createFileFrom } from '../../system/copying';
+import { copyTree, resolveHostPath } from '../../system/host-files';
+import { tidy } from '../../system/memory';
+import { readLinkText, readStatus } from '../../system/reading';
+import { writeRecord } from '../../system/records';
+import { removeTree } from '../../system/removing';
+import { type Backup, backupDirectory, renderBackup } from '../backups';
+import type { Closure } from '../closure/closure';
+import { fillContents } from '../closure/contents';
+import { readTimes } from '../generations';
+import type { Machine } from '../machine';
+import type { Destination } from '../prepare';
 
 /** The names of the records of one generation. */
 const names = ['generation.json', 'manifest.json', 'withheld.json'] as const;

@@ -1,17 +1,17 @@
-import type { Context } from '../context';
-import { encodeName } from '../core/bytes';
-import type { Entry } from '../core/entry';
-import { foundOf } from '../core/found';
-import { joinTarget, parentOf, type TargetPath } from '../core/path';
-import type { Discarded } from '../core/plan/plan';
-import type { Step } from '../core/plan/step';
-import { makeDirectories } from '../system/changing';
-import { createFile } from '../system/copying';
-import { digestFile, listDirectory, readLinkText, readStatus } from '../system/reading';
-import { removeTree } from '../system/removing';
-import { backupContent, backupDirectory, backupNumbers, carry, renderBackup } from './backups';
-import { readLive } from './generations';
-import type { Machine } from './machine';
+import type { Context } from '../../context';
+import { encodeName } from '../../core/bytes';
+import type { Entry } from '../../core/entry';
+import { foundOf } from '../../core/found';
+import { joinTarget, parentOf, type TargetPath } from '../../core/path';
+import type { Discarded } from '../../core/plan/plan';
+import type { Step } from '../../core/plan/step';
+import { makeDirectories } from '../../system/changing';
+import { createFile } from '../../system/copying';
+import { digestFile, listDirectory, readLinkText, readStatus } from '../../system/reading';
+import { removeTree } from '../../system/removing';
+import { backupContent, backupDirectory, backupNumbers, carry, renderBackup } from '../backups';
+import { readLive } from '../generations';
+import type { Machine } from '../machine';
 
 /** Removes what became a backup as a copy; where it became one by a rename, nothing is left. */
 export function discardCopied(context: Context, { root }: Machine, steps: readonly Step[]): void {

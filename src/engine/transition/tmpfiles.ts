@@ -1,7 +1,7 @@
-import { ActivateError } from '../core/errors';
-import { hostPath, type TargetPath } from '../core/path';
-import { runProgram } from '../system/programs';
-import type { Machine } from './machine';
+import { ActivateError } from '../../core/errors';
+import { hostPath, type TargetPath } from '../../core/path';
+import { runProgram } from '../../system/programs';
+import type { Machine } from '../machine';
 
 /**
  * Runs systemd-tmpfiles on a snippet of ours.

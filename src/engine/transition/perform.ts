@@ -1,6 +1,6 @@
-import { hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
-import { POINTER } from '../core/entry';
-import type { Gone, Made, MadeAt, Step } from '../core/plan/step';
+import { hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
+import { POINTER } from '../../core/entry';
+import type { Gone, Made, MadeAt, Step } from '../../core/plan/step';
 import {
   changeMode,
   changeOwner,
@@ -12,13 +12,13 @@ import {
   removeFile,
   renamePath,
   replacePath,
-} from '../system/changing';
-import { copyFile, type FileAttributes } from '../system/copying';
-import { readLinkText, readLinkTexts, readStatus } from '../system/reading';
-import { errnoOf } from '../system/syscalls/errno';
-import { backupContent, carry, carryBack } from './backups';
+} from '../../system/changing';
+import { copyFile, type FileAttributes } from '../../system/copying';
+import { readLinkText, readLinkTexts, readStatus } from '../../system/reading';
+import { errnoOf } from '../../system/syscalls/errno';
+import { backupContent, carry, carryBack } from '../backups';
 import { insistOn, insistOnAll } from './expectations';
-import type { Machine } from './machine';
+import type { Machine } from '../machine';
 import { runTmpfiles } from './tmpfiles';
 
 /** What the steps of one transition share. */

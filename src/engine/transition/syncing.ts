@@ -1,8 +1,8 @@
-import { STATE } from '../core/entry';
-import type { TargetPath } from '../core/path';
-import { syncFilesystem } from '../system/changing';
-import { readStatus } from '../system/reading';
-import type { Machine } from './machine';
+import { STATE } from '../../core/entry';
+import type { TargetPath } from '../../core/path';
+import { syncFilesystem } from '../../system/changing';
+import { readStatus } from '../../system/reading';
+import type { Machine } from '../machine';
 
 /** Writes out every filesystem that one of the paths, or the state directory, is on; each once. */
 export function syncFilesystems({ root }: Machine, paths: Iterable<TargetPath>): void {
