@@ -28,7 +28,6 @@ export async function carry({ root }: Machine, from: TargetPath, to: TargetPath)
     renamePath(root, from, to);
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
-    if (readStatus(root, to) !== undefined) return;
     await carryAcross(root, from, to);
   }
 }
@@ -37,6 +36,8 @@ export async function carry({ root }: Machine, from: TargetPath, to: TargetPath)
 async function carryAcross(root: Root, from: TargetPath, to: TargetPath): Promise<void> {
   const partial = partialOf(to);
   removeTree(root, partial);
+  // A power cut may have left a copy that has its name and not its content.
+  removeTree(root, to);
   makeDirectory(root, partial, 0o700);
   try {
     await copyTreeInto(root, from, partial);

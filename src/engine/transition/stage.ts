@@ -25,7 +25,7 @@ import { tidy } from '../../system/memory';
 import { readLinkText, readStatus } from '../../system/reading';
 import { writeRecord } from '../../system/records';
 import { protectTree, removeProtected } from '../../system/protecting';
-import { removeTree } from '../../system/removing';
+import { refuseMountsIn, removeTree } from '../../system/removing';
 import { type Backup, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
 import type { Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
@@ -69,6 +69,7 @@ export function stagingOf(number: number): TargetPath {
 /** Takes a generation away, with its gc root: in one instant for whoever reads it, though removing it takes longer. */
 export function dropGeneration({ root }: Machine, number: number, storePath: string | undefined): void {
   const dropping = joinTarget(GENERATIONS, `${DROPPING}${number}`);
+  refuseMountsIn(root, generationDirectory(number));
   removeProtected(root, dropping);
   if (readStatus(root, generationDirectory(number)) !== undefined)
     renamePath(root, generationDirectory(number), dropping);
@@ -236,6 +237,11 @@ function nextLedgerOf(number: number): TargetPath {
 export function adoptLedger({ root }: Machine, number: number): void {
   if (number === 0 || readStatus(root, nextLedgerOf(number)) === undefined) return;
   replacePath(root, nextLedgerOf(number), joinTarget(generationDirectory(number), 'ledger.json'));
+}
+
+/** Whether the last act of a commit has happened; what was interrupted then is cleaning up alone. Unknown for generation 0. */
+export function isCommitted({ root }: Machine, number: number): boolean {
+  return number !== 0 && readStatus(root, nextLedgerOf(number)) === undefined;
 }
 
 /** @throws {ActivateError} `STATE` where the ledger that a transition would adopt is damaged */

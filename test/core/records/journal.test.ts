@@ -75,7 +75,7 @@ describe('a journal', () => {
         { op: 'place', path: path('/etc/b'), aside: path('/etc/.activate.x.1') },
       ],
       remove: [{ op: 'save', aside: path('/etc/.activate.x.2'), backup: 1 }],
-      discard: [{ path: path('/etc/c'), aside: path('/etc/.activate.x.3') }],
+      discard: [{ path: path('/etc/c'), aside: path('/etc/.activate.x.3'), was: { kind: 'symlink', linkText: 'y' } }],
       backups: [{ path: path('/etc/d'), reason: 'drifted' }],
       spent: [1],
     },
