@@ -23,7 +23,8 @@ export function backupNumbers({ root }: Machine): number[] {
  * `to` is whole at any moment. Done already is done.
  */
 export async function carry({ root }: Machine, from: TargetPath, to: TargetPath): Promise<void> {
-  if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined) return;
+  if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined)
+    return removeTree(root, partialOf(to));
   try {
     renamePath(root, from, to);
   } catch (error) {

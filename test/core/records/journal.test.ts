@@ -90,7 +90,11 @@ describe('a journal', () => {
     ['a path that is a number', '"path":"/etc/b"', '"path":7'],
     ['an object without what it is', '"made":', '"maid":'],
     ['an object of a kind that is none', '"kind":"symlink"', '"kind":"hardlink"'],
-    ['a discarded object that is a path', '{"path":"/etc/c","aside":"/etc/.activate.x.3"}', '"/etc/c"'],
+    [
+      'a discarded object that is a path',
+      '{"path":"/etc/c","aside":"/etc/.activate.x.3","was":{"kind":"symlink","linkText":"y"}}',
+      '"/etc/c"',
+    ],
     ['a backup without a reason', '"reason":"drifted"', '"reason":"x"'],
     ['a spent backup that is no number', '"spent":[1]', '"spent":["1"]'],
     ['a phase that is none', '"phase":"swap"', '"phase":"late"'],
