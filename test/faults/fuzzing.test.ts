@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { attempt, type Damage, newTally, otherKinds, rewritten, summarise } from '../support/fuzzing';
 import {
   mutateBytes,
@@ -70,7 +70,28 @@ const paths = [
   '/var/lib/activate/live',
   '/var/log/canary',
 ];
-const numbers = [0, -0, -1, 1, 2, 3, 4, 5, 9, 1.5, 0o777, 0o7777, 0o10000, 65535, 2 ** 31, 2 ** 32, 2 ** 53, 1e21, 1e300, -1e300];
+const numbers = [
+  0,
+  -0,
+  -1,
+  1,
+  2,
+  3,
+  4,
+  5,
+  9,
+  1.5,
+  0o777,
+  0o7777,
+  0o10000,
+  65535,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53,
+  1e21,
+  1e300,
+  -1e300,
+];
 const values: Values = { paths, numbers };
 
 const looking = [['status'], ['list'], ['diff'], ['diff', '1'], ['switch', '--dry-run', 'closures/three']];
@@ -126,38 +147,49 @@ test('something else in the place of a record or link gives a clear error or a c
   expect(summarise(tally)).toEqual([]);
 }, 600_000);
 
-test.each(MOMENTS)('a damaged journal of a transition hit in %s is refused or carried out without harm', async (moment) => {
-  const random = randomFrom(SEED);
-  const tally = newTally();
-  const machine = machineAt(moment);
-  const bytes = readFileSync(machine.on(JOURNAL));
-  const isPath = (text: string): boolean => text.startsWith('/');
-  const aimed: Damage[] = [...replaceTexts(bytes, isPath, paths), ...replaceNumbers(bytes, numbers)].map((mutation) =>
-    rewritten(JOURNAL, mutation),
-  );
-  for (const damage of sample(random, aimed, TRIALS / 5)) await attempt(tally, machine, damage, recovering);
-  for (let trial = 0; trial < TRIALS / 5; trial += 1) {
-    await attempt(tally, machine, rewritten(JOURNAL, mutateJson(bytes, random, values)), recovering);
-  }
-  expect(summarise(tally)).toEqual([]);
-}, 600_000);
+test.each(MOMENTS)(
+  'a damaged journal of a transition hit in %s is refused or carried out without harm',
+  async (moment) => {
+    const random = randomFrom(SEED);
+    const tally = newTally();
+    const machine = machineAt(moment);
+    const bytes = readFileSync(machine.on(JOURNAL));
+    const isPath = (text: string): boolean => text.startsWith('/');
+    const aimed: Damage[] = [...replaceTexts(bytes, isPath, paths), ...replaceNumbers(bytes, numbers)].map((mutation) =>
+      rewritten(JOURNAL, mutation),
+    );
+    for (const damage of sample(random, aimed, TRIALS / 5)) await attempt(tally, machine, damage, recovering);
+    for (let trial = 0; trial < TRIALS / 5; trial += 1) {
+      await attempt(tally, machine, rewritten(JOURNAL, mutateJson(bytes, random, values)), recovering);
+    }
+    expect(summarise(tally)).toEqual([]);
+  },
+  600_000,
+);
 
-test.each(MOMENTS)('whatever else is damaged where a transition was hit in %s, nothing is lost', async (moment) => {
-  const random = randomFrom(SEED);
-  const tally = newTally();
-  const machine = machineAt(moment);
-  const generation = `${STATE}/generations/3`;
-  const files = [`${generation}/ledger.next.json`, `${generation}/manifest.json`, `${generation}/generation.json`];
-  for (let trial = 0; trial < TRIALS / 10; trial += 1) {
-    const file = pick(random, [...files, `${STATE}/backups/4/backup.json`].filter((each) => existsSync(machine.on(each))));
-    const mutation = mutateJson(readFileSync(machine.on(file)), random, values);
-    await attempt(tally, machine, rewritten(file, mutation), recovering);
-  }
-  for (const damage of sample(random, [JOURNAL, ...files].flatMap(otherKinds), TRIALS / 20)) {
-    await attempt(tally, machine, damage, recovering);
-  }
-  expect(summarise(tally)).toEqual([]);
-}, 600_000);
+test.each(MOMENTS)(
+  'whatever else is damaged where a transition was hit in %s, nothing is lost',
+  async (moment) => {
+    const random = randomFrom(SEED);
+    const tally = newTally();
+    const machine = machineAt(moment);
+    const generation = `${STATE}/generations/3`;
+    const files = [`${generation}/ledger.next.json`, `${generation}/manifest.json`, `${generation}/generation.json`];
+    for (let trial = 0; trial < TRIALS / 10; trial += 1) {
+      const file = pick(
+        random,
+        [...files, `${STATE}/backups/4/backup.json`].filter((each) => existsSync(machine.on(each))),
+      );
+      const mutation = mutateJson(readFileSync(machine.on(file)), random, values);
+      await attempt(tally, machine, rewritten(file, mutation), recovering);
+    }
+    for (const damage of sample(random, [JOURNAL, ...files].flatMap(otherKinds), TRIALS / 20)) {
+      await attempt(tally, machine, damage, recovering);
+    }
+    expect(summarise(tally)).toEqual([]);
+  },
+  600_000,
+);
 
 /** Lines that systemd-tmpfiles would carry out as they are. */
 const lines = [
@@ -175,17 +207,26 @@ const lines = [
   'rm -rf /',
 ];
 
-test.each(MOMENTS)('a damaged snippet of a transition hit in %s harms nobody', async (moment) => {
-  const random = randomFrom(SEED);
-  const tally = newTally();
-  const machine = machineAt(moment);
-  const file = `${STATE}/generations/3/transition.conf`;
-  const bytes = readFileSync(machine.on(file));
-  for (const line of lines) {
-    await attempt(tally, machine, rewritten(file, { what: line, bytes: Buffer.from(`${String(bytes)}${line}\n`) }), recovering);
-  }
-  for (let trial = 0; trial < TRIALS / 20; trial += 1) {
-    await attempt(tally, machine, rewritten(file, mutateBytes(bytes, random)), recovering);
-  }
-  expect(summarise(tally)).toEqual([]);
-}, 600_000);
+test.each(MOMENTS)(
+  'a damaged snippet of a transition hit in %s harms nobody',
+  async (moment) => {
+    const random = randomFrom(SEED);
+    const tally = newTally();
+    const machine = machineAt(moment);
+    const file = `${STATE}/generations/3/transition.conf`;
+    const bytes = readFileSync(machine.on(file));
+    for (const line of lines) {
+      await attempt(
+        tally,
+        machine,
+        rewritten(file, { what: line, bytes: Buffer.from(`${String(bytes)}${line}\n`) }),
+        recovering,
+      );
+    }
+    for (let trial = 0; trial < TRIALS / 20; trial += 1) {
+      await attempt(tally, machine, rewritten(file, mutateBytes(bytes, random)), recovering);
+    }
+    expect(summarise(tally)).toEqual([]);
+  },
+  600_000,
+);

@@ -82,12 +82,15 @@ const documented = new Set([0, 2, 3, 4, 5, 65, 74]);
 
 /**
  * Runs commands one after the other on a copy of a machine with one damaged file, and notes every harm.
+ *
+ * @param culprit what a message about broken input has to name
  */
 export async function attempt(
   tally: Tally,
   machine: Sandbox,
   damage: Damage,
   commands: readonly (readonly string[])[],
+  culprit: 'the file' | 'the closure' = 'the file',
 ): Promise<void> {
   tally.trials += 1;
   const sandbox = copyMachine(machine);
@@ -99,7 +102,8 @@ export async function attempt(
       const began = performance.now();
       const ran = await activateOn(sandbox)(...argv);
       tally.statuses[ran.status] = (tally.statuses[ran.status] ?? 0) + 1;
-      for (const harm of wrongIn(ran, sandbox.on(damage.file))) note(`${argv[0]}: ${harm}`);
+      for (const harm of wrongIn(ran, culprit === 'the file' ? sandbox.on(damage.file) : undefined))
+        note(`${argv[0]}: ${harm}`);
       if (performance.now() - began > 10_000) note(`${argv[0]}: takes too long`);
     }
     for (const harm of lossesIn(before, sandbox)) note(harm);
@@ -108,18 +112,24 @@ export async function attempt(
   }
 }
 
-function* wrongIn({ status, stderr }: Ran, file: string): Generator<string> {
+/** What is wrong with an answer, whatever the question was; broken input is named, where `file` says what. */
+export function* wrongIn({ status, stderr }: Ran, file = ''): Generator<string> {
   const [first = ''] = stderr.split('\n');
   if (!documented.has(status)) yield `status ${status}: ${stderr.slice(0, 300)}`;
   if (/^\s+at .*[:(]\d+/mu.test(stderr)) yield `a stack: ${stderr.slice(0, 300)}`;
-  if (status === 65 && !first.startsWith(`activate: ${file}: `)) yield `status 65 does not name the file: ${first}`;
+  // A line may follow the file's name.
+  const namesFile = first.startsWith(`activate: ${file}`) && /:(?:\d+:)? .|^activate: [^:]+: ./u.test(first);
+  if (status === 65 && !namesFile) yield `status 65 does not name the file: ${first}`;
 }
 
 /** What no transition may touch, and what it may move but not lose. */
 export function* lossesIn(before: readonly Seen[], sandbox: Sandbox): Generator<string> {
   const after = takeSnapshot(sandbox.root);
   const isOut = ({ path }: Seen): boolean =>
-    path in strangerPaths || !/^\/(?:(?:etc|run\/activate|var\/lib\/activate|closures)(?:\/|$)|run(?:\/filesystem-overlay)?$)/u.test(path);
+    path in strangerPaths ||
+    !/^\/(?:(?:etc|run\/activate|var\/lib\/activate|closures|bundle|nix)(?:\/|$)|run(?:\/filesystem-overlay)?$)/u.test(
+      path,
+    );
   const touched = compareSnapshots(before.filter(isOut), after.filter(isOut), { times: true });
   for (const difference of touched) yield `touched: ${difference}`;
   const held = new Set(after.map(({ sha256 }) => sha256));

@@ -104,7 +104,10 @@ export function mutateDocument(bytes: Buffer, random: Random, values: Values): M
   const finish = (what: string, changed: Json): Mutation => ({ what, bytes: inForm(changed, String(bytes)) });
   switch (random(8)) {
     case 0:
-      return finish(`${name} gone`, edit(document, place, () => undefined));
+      return finish(
+        `${name} gone`,
+        edit(document, place, () => undefined),
+      );
     case 1: {
       const key = pick(random, ['', '__proto__', 'constructor', 'x', 'path', 'aside', 'schema', '0']);
       return finish(`${name} renamed to ${key}`, rename(document, place, key));
@@ -120,7 +123,10 @@ export function mutateDocument(bytes: Buffer, random: Random, values: Values): M
     default: {
       const value = replacementFor(at(document, place), random, values);
       const shown = JSON.stringify(value) ?? 'nothing';
-      return finish(`${name} = ${shown.slice(0, 80)}`, edit(document, place, () => value));
+      return finish(
+        `${name} = ${shown.slice(0, 80)}`,
+        edit(document, place, () => value),
+      );
     }
   }
 }
@@ -138,7 +144,13 @@ export function* replaceTexts(
     for (const text of replacements) {
       if (text === value) continue;
       const what = `${place.join('.')} = ${JSON.stringify(text).slice(0, 80)}`;
-      yield { what, bytes: inForm(edit(document, place, () => text), String(bytes)) };
+      yield {
+        what,
+        bytes: inForm(
+          edit(document, place, () => text),
+          String(bytes),
+        ),
+      };
     }
   }
 }
@@ -150,7 +162,13 @@ export function* replaceNumbers(bytes: Buffer, replacements: readonly number[]):
     if (typeof at(document, place) !== 'number') continue;
     for (const number of replacements) {
       if (number === at(document, place)) continue;
-      yield { what: `${place.join('.')} = ${number}`, bytes: inForm(edit(document, place, () => number), String(bytes)) };
+      yield {
+        what: `${place.join('.')} = ${number}`,
+        bytes: inForm(
+          edit(document, place, () => number),
+          String(bytes),
+        ),
+      };
     }
   }
 }
@@ -160,7 +178,22 @@ function replacementFor(value: Json | undefined, random: Random, values: Values)
   const isOther = random(4) === 0;
   if (typeof value === 'number' && !isOther) return pick(random, values.numbers);
   if (typeof value === 'string' && !isOther) return pick(random, values.paths);
-  const any: readonly Json[] = [null, true, false, -1, 1.5, 2 ** 53, '', '/', '..', [], {}, [[]], [null], { schema: 1 }];
+  const any: readonly Json[] = [
+    null,
+    true,
+    false,
+    -1,
+    1.5,
+    2 ** 53,
+    '',
+    '/',
+    '..',
+    [],
+    {},
+    [[]],
+    [null],
+    { schema: 1 },
+  ];
   return pick(random, [...any, pick(random, values.paths), pick(random, values.numbers)]);
 }
 

@@ -21,6 +21,7 @@ export const strangers: Contents = {
   'etc/own-empty': { directory: 0o750, uid: 12 },
   'etc/d/stranger': 'a stranger in a directory of ours\n',
   'etc/passwd': 'root:x:0:0:root:/root:/bin/bash\n',
+  'etc/group': 'root:x:0:\ndaemon:x:1:\n',
   'etc/shadow': { file: 'root:*:19000:0:99999:7:::\n', mode: 0o640 },
   'root/canary': { file: 'canary of root\n', mode: 0o600 },
   'root/link': { link: 'canary' },
