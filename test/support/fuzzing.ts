@@ -146,15 +146,19 @@ const strangerPaths: Readonly<Record<string, unknown>> = Object.fromEntries(
 
 /** Each kind of harm once, with the shortest damage that leads to it and how many do. */
 export function summarise({ trials, statuses, harms }: Tally): string[] {
-  const groups = Map.groupBy(harms, ({ file, harm }) => `${nameOf(file)}: ${harm.replaceAll(/\d+/gu, 'N')}`);
-  const lines = [...groups.values()].map((group) => {
-    const { file, what, harm } = group.toSorted((a, b) => a.what.length - b.what.length)[0] as Harm;
-    return `${nameOf(file)} [${what}] ${harm} (${group.length} of ${trials})`;
-  });
   console.log(`${trials} trials, statuses ${JSON.stringify(statuses)}`);
-  return lines.toSorted();
+  const groups = Map.groupBy(harms, ({ file, harm }) => `${nameOf(file)} ${shorten(harm)}`);
+  return [...groups.values()].map((group) => {
+    const { file, what, harm } = group.toSorted((a, b) => a.what.length - b.what.length)[0] as Harm;
+    return `${nameOf(file)} [${what}] ${shorten(harm)} (${group.length} times)`;
+  });
 }
 
 function nameOf(file: string): string {
   return file.replace('/var/lib/activate/', '');
+}
+
+/** Without what differs from one sandbox to the next. */
+function shorten(harm: string): string {
+  return harm.replaceAll(/\/\S*activate-test-\w+/gu, '').trim();
 }
