@@ -101,11 +101,13 @@ function point({ root }: Machine, text: string | undefined): void {
     if (readStatus(root, POINTER) !== undefined) removeFile(root, POINTER);
     return;
   }
-  const fresh = joinTarget(parentOf(POINTER), '.filesystem-overlay.new');
-  if (readStatus(root, fresh) !== undefined) removeFile(root, fresh);
-  makeSymlink(root, fresh, text);
-  replacePath(root, fresh, POINTER);
+  if (readStatus(root, NEW_POINTER) !== undefined) removeFile(root, NEW_POINTER);
+  makeSymlink(root, NEW_POINTER, text);
+  replacePath(root, NEW_POINTER, POINTER);
 }
+
+/** A link that is about to become the pointer. */
+export const NEW_POINTER = joinTarget(parentOf(POINTER), '.filesystem-overlay.new');
 
 function make({ root }: Machine, path: TargetPath, made: Made): void {
   switch (made.kind) {
