@@ -27,7 +27,7 @@ import { takeSnapshot } from '../support/snapshot';
 import { wearMachine } from '../support/worn-machine';
 
 const SEED = Number(process.env['SEED'] ?? 1);
-const TRIALS = Number(process.env['TRIALS'] ?? 120);
+const TRIALS = Number(process.env['TRIALS'] ?? 60);
 
 const policy = `# Everything that a policy can say.
 schema = 1

@@ -6,7 +6,7 @@ import { activateOn, type Ran } from './cli';
 import type { Mutation } from './mutations';
 import type { Sandbox } from './sandbox';
 import { compareSnapshots, type Seen, takeSnapshot } from './snapshot';
-import { copyMachine, strangers, treasures } from './worn-machine';
+import { copyMachine, originals, strangers, treasures } from './worn-machine';
 
 /** One file of a machine that is not what `activate` wrote. */
 export interface Damage {
@@ -98,15 +98,18 @@ export async function attempt(
   try {
     damage.put(sandbox.on(damage.file));
     const before = takeSnapshot(sandbox.root);
+    let isGivenBack = false;
     for (const argv of commands) {
       const began = performance.now();
       const ran = await activateOn(sandbox)(...argv);
       tally.statuses[ran.status] = (tally.statuses[ran.status] ?? 0) + 1;
+      isGivenBack = argv.join(' ') === 'rollback 0' && ran.status === 0;
       for (const harm of wrongIn(ran, culprit === 'the file' ? sandbox.on(damage.file) : undefined))
         note(`${argv[0]}: ${harm}`);
       if (performance.now() - began > 10_000) note(`${argv[0]}: takes too long`);
     }
     for (const harm of lossesIn(before, sandbox)) note(harm);
+    if (isGivenBack) for (const harm of notGivenBack(sandbox)) note(harm);
   } finally {
     sandbox.remove();
   }
@@ -134,6 +137,17 @@ export function* lossesIn(before: readonly Seen[], sandbox: Sandbox): Generator<
   for (const difference of touched) yield `touched: ${difference}`;
   const held = new Set(after.map(({ sha256 }) => sha256));
   for (const treasure of treasures) if (!held.has(hashOf(treasure))) yield `lost: ${JSON.stringify(treasure)}`;
+}
+
+/** Once nothing is managed, the machine has what it had before, where it had it. */
+function* notGivenBack(sandbox: Sandbox): Generator<string> {
+  const after = new Map(takeSnapshot(sandbox.on('/etc')).map((seen) => [`etc${seen.path}`, seen]));
+  for (const [path, content] of Object.entries(originals)) {
+    const text = typeof content === 'string' ? content : 'file' in content ? content.file : undefined;
+    const seen = after.get(path);
+    if (text !== undefined && seen?.sha256 !== hashOf(text))
+      yield `not given back: /${path} (${seen?.kind ?? 'absent'})`;
+  }
 }
 
 function hashOf(text: string): string {
