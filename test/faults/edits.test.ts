@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { editEach, programs, type Way } from '../support/editing';
+import { editEach, type programs, type Way } from '../support/editing';
 
 const refused = 'fails; as it was; no drift, no backup';
 const replaced = "succeeds; file 'edited'; drift, backup";

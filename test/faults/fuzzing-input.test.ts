@@ -231,18 +231,21 @@ const words = [
   '/root/canary',
 ];
 
+function damagesOf(name: string, random: Random): Damage[] {
+  const file = `/${name}`;
+  const said = words.map((word) => rewritten(file, { what: word, bytes: Buffer.from(word) }));
+  const bytes = Buffer.from(nixos[name] as string);
+  const mutated = Array.from({ length: TRIALS / 10 }, () => rewritten(file, mutateBytes(bytes, random)));
+  return said.concat(mutated, otherKinds(file));
+}
+
 test('a damaged sidecar gives a clear error or a correct run', async () => {
   const random = randomFrom(SEED);
   const tally = newTally();
   const sandbox = await wearMachine();
   try {
     writeContents(sandbox.root, nixos);
-    const damages = sidecars.flatMap((name) => {
-      const said = words.map((word) => rewritten(`/${name}`, { what: word, bytes: Buffer.from(word) }));
-      const bytes = Buffer.from(nixos[name] as string);
-      const random30 = Array.from({ length: TRIALS / 10 }, () => rewritten(`/${name}`, mutateBytes(bytes, random)));
-      return [...said, ...random30, ...otherKinds(`/${name}`)];
-    });
+    const damages = sidecars.flatMap((name) => damagesOf(name, random));
     for (const damage of damages) {
       const commands = [['diff', store], ['switch', store, '--on-conflict', 'backup'], ['status'], ['rollback', '0']];
       if (random(3) === 0) await attempt(tally, sandbox, damage, commands, 'the closure');

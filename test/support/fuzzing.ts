@@ -128,11 +128,6 @@ export function* wrongIn({ status, stderr }: Ran, file = ''): Generator<string> 
 /** What no transition may touch, and what it may move but not lose. */
 export function* lossesIn(before: readonly Seen[], sandbox: Sandbox): Generator<string> {
   const after = takeSnapshot(sandbox.root);
-  const isOut = ({ path }: Seen): boolean =>
-    path in strangerPaths ||
-    !/^\/(?:(?:etc|run\/activate|var\/lib\/activate|closures|bundle|nix)(?:\/|$)|run(?:\/filesystem-overlay)?$)/u.test(
-      path,
-    );
   const touched = compareSnapshots(before.filter(isOut), after.filter(isOut), { times: true });
   for (const difference of touched) yield `touched: ${difference}`;
   const held = new Set(after.map(({ sha256 }) => sha256));
@@ -152,6 +147,14 @@ function* notGivenBack(sandbox: Sandbox): Generator<string> {
 
 function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
+}
+
+/** Where `activate` writes, and what the tests put beside it. */
+const WRITABLE =
+  /^\/(?:(?:etc|run\/activate|var\/lib\/activate|closures|bundle|nix)(?:\/|$)|run(?:\/filesystem-overlay)?$)/u;
+
+function isOut({ path }: Seen): boolean {
+  return path in strangerPaths || !WRITABLE.test(path);
 }
 
 const strangerPaths: Readonly<Record<string, unknown>> = Object.fromEntries(

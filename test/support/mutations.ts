@@ -96,7 +96,7 @@ type Json = null | boolean | number | string | readonly Json[] | { readonly [key
 type Place = readonly string[];
 
 /** One value of a JSON document replaced, gone, twice, renamed or elsewhere. */
-export function mutateDocument(bytes: Buffer, random: Random, values: Values): Mutation {
+function mutateDocument(bytes: Buffer, random: Random, values: Values): Mutation {
   const document = JSON.parse(String(bytes)) as Json;
   const places = placesIn(document);
   const place = pick(random, places);
@@ -200,7 +200,7 @@ function replacementFor(value: Json | undefined, random: Random, values: Values)
 /** Every value of a document that is not the document itself; of long lists the beginning and the end. */
 function placesIn(value: Json | undefined, above: Place = []): Place[] {
   if (typeof value !== 'object' || value === null) return above.length === 0 ? [] : [above];
-  const children = Object.entries(value).flatMap(([key, child]) => placesIn(child as Json, [...above, key]));
+  const children = Object.entries(value).flatMap(([key, child]) => placesIn(child, [...above, key]));
   return above.length === 0 ? children : [above, ...children];
 }
 
@@ -211,14 +211,14 @@ function at(value: Json | undefined, place: Place): Json | undefined {
 }
 
 function edit(value: Json, place: Place, change: (value: Json) => Json | undefined): Json {
-  return (editAt(value, place, change) ?? null) as Json;
+  return editAt(value, place, change) ?? null;
 }
 
 function editAt(value: Json, [key, ...rest]: Place, change: (value: Json) => Json | undefined): Json | undefined {
   if (key === undefined) return change(value);
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).flatMap(([name, child]) => {
-    const edited = name === key ? editAt(child as Json, rest, change) : (child as Json);
+    const edited = name === key ? editAt(child, rest, change) : child;
     return edited === undefined ? [] : [[name, edited] as const];
   });
   return Array.isArray(value) ? entries.map(([, child]) => child) : Object.fromEntries(entries);
