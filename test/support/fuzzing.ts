@@ -6,13 +6,14 @@ import { activateOn, type Ran } from './cli';
 import type { Mutation } from './mutations';
 import type { Sandbox } from './sandbox';
 import { compareSnapshots, type Seen, takeSnapshot } from './snapshot';
-import { copyMachine, originals, strangers, treasures } from './worn-machine';
+import { adaptedTo, copyMachine, originals, strangers, treasures } from './worn-machine';
 
 /** One file of a machine that is not what `activate` wrote. */
 export interface Damage {
   readonly file: string;
   readonly what: string;
-  readonly put: (host: string) => void;
+  /** `adapt` makes of the content for the machine that was copied the one for the copy. */
+  readonly put: (host: string, adapt?: (bytes: Buffer) => Buffer) => void;
 }
 
 /** Something that may not happen, and the damage that it happened after. */
@@ -26,10 +27,10 @@ export function rewritten(file: string, { what, bytes }: Mutation): Damage {
   return {
     file,
     what,
-    put: (host) => {
+    put: (host, adapt = (same) => same) => {
       const { mode } = lstatSync(host);
       rmSync(host);
-      writeFileSync(host, bytes, { mode });
+      writeFileSync(host, adapt(bytes), { mode });
     },
   };
 }
@@ -96,7 +97,7 @@ export async function attempt(
   const sandbox = copyMachine(machine);
   const note = (harm: string): void => void tally.harms.push({ file: damage.file, what: damage.what, harm });
   try {
-    damage.put(sandbox.on(damage.file));
+    damage.put(sandbox.on(damage.file), adaptedTo(machine, sandbox));
     const before = takeSnapshot(sandbox.root);
     let isGivenBack = false;
     for (const argv of commands) {

@@ -168,26 +168,31 @@ function copyTree(from: Sandbox, to: Sandbox): void {
   if (status !== 0) throw new Error(stderr);
   const journal = join(to.root, JOURNAL);
   if (lstatSync(journal, { throwIfNoEntry: false })?.isFile() !== true) return;
-  const bytes = readFileSync(journal);
+  const bytes = adaptedTo(from, to)(readFileSync(journal));
   rmSync(journal);
-  writeFileSync(journal, renumber(bytes, { from, to }), { mode: 0o600 });
+  writeFileSync(journal, bytes, { mode: 0o600 });
 }
 
-/** A journal tells staged objects by their inodes, and a copy has others. */
-function renumber(bytes: Buffer, { from, to }: { readonly from: Sandbox; readonly to: Sandbox }): Buffer {
-  const { inodes, phases } = JSON.parse(String(bytes)) as {
+/** A journal tells staged objects by their inodes, and a copy of the machine has others: what makes the one of the other. */
+export function adaptedTo(from: Sandbox, to: Sandbox): (bytes: Buffer) => Buffer {
+  const journal = join(from.root, JOURNAL);
+  if (lstatSync(journal, { throwIfNoEntry: false })?.isFile() !== true) return (bytes) => bytes;
+  const { inodes, phases } = JSON.parse(readFileSync(journal, 'utf8')) as {
     readonly inodes: Readonly<Record<string, string>>;
     readonly phases: { readonly swap: readonly { readonly path?: string; readonly aside?: string }[] };
   };
   const renumbered = Object.entries(inodes).map(([aside, inode]) => {
     const path = phases.swap.find((step) => step.aside === aside)?.path ?? aside;
     const place = [aside, path].find((each) => inodeOf(from, each) === inode);
-    return [aside, (place === undefined ? undefined : inodeOf(to, place)) ?? inode] as const;
+    return [inode, (place === undefined ? undefined : inodeOf(to, place)) ?? inode] as const;
   });
-  const text = String(bytes);
-  const before = JSON.stringify(inodes);
-  if (!text.includes(before)) throw new Error('the journal has its inodes in another form');
-  return Buffer.from(text.replace(before, JSON.stringify(Object.fromEntries(renumbered))));
+  const numbers = new Map(renumbered.map(([before, after]) => [`"${before}"`, `"${after}"`]));
+  // Byte by byte: the journal may be damaged.
+  return (bytes) =>
+    Buffer.from(
+      bytes.toString('latin1').replaceAll(/"\d+"/gu, (number) => numbers.get(number) ?? number),
+      'latin1',
+    );
 }
 
 function inodeOf(sandbox: Sandbox, path: string): string | undefined {
