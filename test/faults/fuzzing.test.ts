@@ -94,7 +94,7 @@ const numbers = [
 ];
 const values: Values = { paths, numbers };
 
-const looking = [['status'], ['list'], ['diff'], ['diff', '1'], ['switch', '--dry-run', 'closures/three']];
+const looking = [['status'], ['list'], ['backups'], ['diff'], ['diff', '1'], ['switch', '--dry-run', 'closures/three']];
 const acting = [
   ['switch', 'closures/three', '--on-conflict', 'backup'],
   ['rollback', '1'],
