@@ -168,33 +168,45 @@ function copyTree(from: Sandbox, to: Sandbox): void {
   if (status !== 0) throw new Error(stderr);
   const journal = join(to.root, JOURNAL);
   if (lstatSync(journal, { throwIfNoEntry: false })?.isFile() !== true) return;
+  rebear(to);
   const bytes = adaptedTo(from, to)(readFileSync(journal));
   rmSync(journal);
   writeFileSync(journal, bytes, { mode: 0o600 });
 }
 
-/** A journal tells staged objects by their inodes, and a copy of the machine has others: what makes the one of the other. */
+/** A journal tells staged objects by their birth, and a copy of the machine has others: what makes the one of the other. */
 export function adaptedTo(from: Sandbox, to: Sandbox): (bytes: Buffer) => Buffer {
   const journal = join(from.root, JOURNAL);
   if (lstatSync(journal, { throwIfNoEntry: false })?.isFile() !== true) return (bytes) => bytes;
-  const { inodes, phases } = JSON.parse(readFileSync(journal, 'utf8')) as {
-    readonly inodes: Readonly<Record<string, string>>;
+  const { identities, phases } = JSON.parse(readFileSync(journal, 'utf8')) as {
+    readonly identities: Readonly<Record<string, string>>;
     readonly phases: { readonly swap: readonly { readonly path?: string; readonly aside?: string }[] };
   };
-  const renumbered = Object.entries(inodes).map(([aside, inode]) => {
+  const renumbered = Object.entries(identities).map(([aside, identity]) => {
     const path = phases.swap.find((step) => step.aside === aside)?.path ?? aside;
-    const place = [aside, path].find((each) => inodeOf(from, each) === inode);
-    return [inode, (place === undefined ? undefined : inodeOf(to, place)) ?? inode] as const;
+    const place = [aside, path].find((each) => identityIn(from, each, identity) === identity);
+    return [aside, identity, (place === undefined ? undefined : identityIn(to, place, identity)) ?? identity] as const;
   });
-  const numbers = new Map(renumbered.map(([before, after]) => [`"${before}"`, `"${after}"`]));
-  // Byte by byte: the journal may be damaged.
+  // Piece by piece: the journal may be damaged, and what was born in one instant has one name.
   return (bytes) =>
-    Buffer.from(
-      bytes.toString('latin1').replaceAll(/"\d+"/gu, (number) => numbers.get(number) ?? number),
-      'latin1',
+    renumbered.reduce(
+      (text, [aside, before, after]) =>
+        Buffer.from(text.toString('latin1').replace(`"${aside}":"${before}"`, `"${aside}":"${after}"`), 'latin1'),
+      bytes,
     );
 }
 
-function inodeOf(sandbox: Sandbox, path: string): string | undefined {
-  return lstatSync(sandbox.on(path), { bigint: true, throwIfNoEntry: false })?.ino.toString();
+/** How a journal names an object: by its birth, where the filesystem knows that, else by its inode. */
+function identityIn(sandbox: Sandbox, path: string, like: string): string | undefined {
+  const status = lstatSync(sandbox.on(path), { bigint: true, throwIfNoEntry: false });
+  if (status === undefined) return undefined;
+  return like.startsWith('born ') ? `born ${status.birthtimeNs}` : `inode ${status.ino}`;
+}
+
+/** What a copy makes in one instant is all born at once: what is aside is made again, so that it is told from the rest. */
+function rebear({ root }: Sandbox): void {
+  Bun.sleepSync(10);
+  const script =
+    'find etc -depth -name ".activate.*" | while read -r f; do cp -a "$f" etc/.again; rm -rf "$f"; mv etc/.again "$f"; done';
+  spawnSync('sh', ['-c', script], { cwd: root });
 }
