@@ -7,6 +7,7 @@ import { declareList } from './commands/list';
 import { declareResume } from './commands/resume';
 import { declareStatus } from './commands/status';
 import { declareRollback, declareSwitch } from './commands/switch';
+import { declareVerify } from './commands/verify';
 import type { Context, LogLevel } from './context';
 import { ActivateError, exitStatusOf } from './core/errors';
 import { errorToJson, renderError } from './core/report/report';
@@ -61,6 +62,7 @@ function declareCommands(
   declareStatus(program, run);
   declareList(program, run);
   declareGc(program, run);
+  declareVerify(program, run);
   declareBackups(program, run);
   for (const command of commandsIn(program)) {
     addGlobalOptions(command).showHelpAfterError(`See \`activate ${nameOf(command)} --help\`.`);

@@ -1,0 +1,93 @@
+import type { Context } from '../context';
+import { type Entry, STATE } from '../core/entry';
+import { ActivateError } from '../core/errors';
+import { sameOwnership } from '../core/found';
+import { hostPath, isBelow, type TargetPath } from '../core/path';
+import type { Verified, Wrong } from '../core/report/verify-report';
+import { digestFile, readLinkText, readStatus } from '../system/reading';
+import { closeRoot, openRoot } from '../system/rooted';
+import { fillContents } from './closure/contents';
+import { readItems } from './closure/items';
+import { type Machine, withMachine } from './machine';
+import { prepareTransition, type Prepared } from './prepare';
+import { isVisible } from './transition/transition';
+
+/** Holds each managed path, and what the live generation shows there, against the record. Writes nothing, takes no lock. */
+export function verify(context: Context): Promise<Verified> {
+  return withMachine(context, (machine) => {
+    const prepared = prepareTransition(context, machine, { kind: 'live' });
+    const { from } = prepared;
+    const wrong = [...pointerWrong(prepared), ...driftIn(prepared), ...changedRecords(machine, prepared)];
+    return {
+      generation: from.number,
+      paths: from.entries.length,
+      wrong,
+      unread: prepared.unread.map(({ path }) => path),
+    };
+  });
+}
+
+function pointerWrong({ state, from }: Prepared): Wrong[] {
+  if (from.number === 0 || state.pointer === from.overlay) return [];
+  const what = state.pointer === undefined ? 'there is no pointer' : `the pointer shows ${state.pointer}`;
+  return [{ path: '/run/filesystem-overlay' as TargetPath, what }];
+}
+
+function driftIn({ decisions, conflicts, from }: Prepared): Wrong[] {
+  const { kept } = from.ledger;
+  const drifted = decisions.filter(
+    (decision) => isVisible(decision) || (decision.action === 'keep' && !kept.has(decision.path)),
+  );
+  const paths = new Set(
+    [...drifted, ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(({ path }) => path),
+  );
+  return [...paths].map((path) => ({ path, what: 'it is not what was placed' }));
+}
+
+/** What was changed by writing through a link, where nothing kept that from happening. */
+function changedRecords({ root }: Machine, { from }: Prepared): Wrong[] {
+  const { overlay, entries } = from;
+  if (overlay === undefined || !isBelow(overlay, STATE)) return [];
+  if (readStatus(root, overlay) === undefined)
+    return [{ path: overlay, what: `what generation ${from.number} shows is gone` }];
+  const tree = openRoot(hostPath(root.path, overlay));
+  try {
+    return entries.flatMap((entry) => {
+      const what = changeIn({ root: tree }, entry);
+      return what === undefined
+        ? []
+        : [{ path: entry.path, what: `the record of generation ${from.number} was changed: ${what}` }];
+    });
+  } finally {
+    closeRoot(tree);
+  }
+}
+
+function changeIn(tree: Machine, entry: Entry): string | undefined {
+  const { path } = entry;
+  if (entry.kind === 'directory') return undefined;
+  if (entry.kind === 'whole-directory') return isSameDirectory(tree, entry) ? undefined : 'something in it is another';
+  if (entry.kind === 'symlink')
+    return readLinkText(tree.root, path) === entry.linkText ? undefined : 'it is another link';
+  if ('source' in entry && entry.source !== undefined) return undefined;
+  const status = readStatus(tree.root, path);
+  if (status?.kind !== 'file') return 'it is no file';
+  if (!sameOwnership(status, entry)) return 'it has another mode or owner';
+  // Who may not read the records of what not everyone may read has no digest of it.
+  const isSame =
+    entry.digest === '' || (status.sizeBytes === entry.sizeBytes && digestFile(tree.root, path) === entry.digest);
+  return isSame ? undefined : 'its content is another';
+}
+
+function isSameDirectory(tree: Machine, entry: Entry & { readonly kind: 'whole-directory' }): boolean {
+  try {
+    const items = readItems(tree.root, entry.path, tree.root.path, false);
+    const hostPathOf = (path: TargetPath): string => hostPath(tree.root.path, path);
+    const source = { machine: tree, listing: { closure: '', items }, hostPathOf, known: [] };
+    const [again] = fillContents(source, [entry]).entries;
+    return again?.kind === 'whole-directory' && again.digest === entry.digest;
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'CLOSURE') return false;
+    throw error;
+  }
+}
