@@ -1,5 +1,6 @@
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
+import { errnoOf } from '../system/syscalls/errno';
 import { closeRoot, openRoot, type Root } from '../system/rooted';
 
 /** The tree that is being worked on. */
@@ -35,6 +36,7 @@ function openTheRoot(context: Context): Root {
   try {
     return openRoot(context.root);
   } catch (error) {
+    if (!['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) throw error;
     throw new ActivateError('USAGE', 'this is not a directory that can be opened', {
       path: context.root,
       hint: 'Name an existing directory with --root.',

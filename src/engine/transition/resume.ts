@@ -65,7 +65,8 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
  */
 function isDone({ root }: Machine, { identities, firstBackup, phases }: Journal, { op, aside }: OneAct): boolean {
   const there = readStatus(root, aside);
-  if (op !== 'park') return there?.identity !== identities[aside];
+  // Somebody who may write there took it away: there is nothing to put in its place any more.
+  if (op !== 'park') return there === undefined || there.identity !== identities[aside];
   const backup = phases.remove.find((step) => step.op === 'save' && step.aside === aside);
   const number = backup?.op === 'save' ? backup.backup : firstBackup;
   return there !== undefined || (backup !== undefined && readStatus(root, backupContent(number)) !== undefined);
