@@ -1,0 +1,65 @@
+import { aboutOfCall, type Call, describeFault, type Fault } from './sweep-calls';
+import { judge, lookBefore } from './sweep-judge';
+import { prepare, scenarios } from './sweep-scenarios';
+import { openStage } from './sweep-stage';
+
+/** What sweeping a part of a scenario found. */
+export interface Swept {
+  /** How many calls the whole scenario has, and how many faults were tried here. */
+  readonly calls: number;
+  readonly kills: number;
+  readonly errors: number;
+  /** A text for each fault after which something was not as promised. */
+  readonly lost: readonly string[];
+  /** How often each kind of fault led to which exit status. */
+  readonly ends: Readonly<Record<string, number>>;
+}
+
+/** Another run now and then goes another way: it is repeated. */
+const MOST_TRIES = 3;
+const ERRORS = ['ENOSPC', 'EIO', 'EACCES', 'EROFS', 'EMFILE'];
+
+// In a mount namespace of its own: `bun sweep-worker.ts DIRECTORY SCENARIO PART PARTS` sweeps each PARTS-th point.
+const [directory = '', name = '', part = '0', parts = '1'] = process.argv.slice(2);
+const scenario = scenarios[name];
+if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+const stage = openStage(directory, scenario.mounts ?? []);
+const prepared = prepare(stage, scenario);
+process.stdout.write(JSON.stringify(sweep()));
+
+function sweep(): Swept {
+  const ends: Record<string, number> = {};
+  const lost: string[] = [];
+  let kills = 0;
+  let errors = 0;
+  const points = prepared.calls.flatMap((call, index) => faultsOf(call, index).map((fault) => ({ call, fault })));
+  for (const { call, fault } of points.filter((_, index) => index % Number(parts) === Number(part))) {
+    const { status, problems } = hit(call, fault);
+    const key = `${fault.kind}: ${status}`;
+    ends[key] = (ends[key] ?? 0) + 1;
+    if (problems.length > 0) lost.push(`${describeFault(call, fault)}\n    ${problems.join('\n    ')}`);
+    if (fault.kind === 'kill') kills += 1;
+    else errors += 1;
+  }
+  return { calls: prepared.calls.length, kills, errors, lost, ends };
+}
+
+/** To `activate` all failures of cp are one, and it makes many calls: there each error has its turn. */
+function faultsOf({ program }: Call, index: number): Fault[] {
+  const errors = ERRORS.map((errno) => ({ kind: 'error', errno }) as const);
+  if (program.startsWith('cp.')) return [{ kind: 'kill' }, ...errors.filter((_, nth) => nth === index % ERRORS.length)];
+  const more: Fault =
+    program === 'activate' ? { kind: 'errors from there on', errno: 'EIO' } : { kind: 'kill the child' };
+  return [{ kind: 'kill' }, ...errors, more];
+}
+
+function hit(call: Call, fault: Fault): { status: number; problems: string[] } {
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    prepared.begin();
+    const before = lookBefore(stage);
+    const ended = stage.inject(prepared.command, call, fault);
+    if (aboutOfCall(call, stage.logs, stage.root) !== call.about) continue;
+    return { status: ended.status, problems: judge(stage, prepared, fault, before, ended) };
+  }
+  return { status: -1, problems: ['the run never made this call'] };
+}
