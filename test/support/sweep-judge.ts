@@ -49,13 +49,14 @@ const UNCHANGED = new Set([3, 4, 65, 74, 75, 77]);
 function dishonest(stage: Stage, prepared: Prepared, { status }: Ended): string[] {
   const isPending = existsSync(`${stage.root}/var/lib/activate/transition.json`);
   if (status === 0) return about('status 0, but', compareMachines(prepared.end, seeMachine(stage.root), false));
-  if (prepared.isResume) return isPending ? [] : ['resume failed, and there is no journal to resume from'];
+  if (status === 5) return isPending ? [] : ['status 5, and there is no journal to resume from'];
+  // It failed at something; whatever is left of the transition or as litter, the next one has to get rid of.
+  if (prepared.isResume && (status === 74 || status === 77)) return [];
   if (UNCHANGED.has(status)) {
     const differences = compareMachines(prepared.old, seeMachine(stage.root), true);
     return about(`status ${status}, but`, differences);
   }
-  if (status !== 5) return [`status ${status} says nothing of this`];
-  return isPending ? [] : ['status 5, and there is no journal to resume from'];
+  return [`status ${status} says nothing of this`];
 }
 
 /** What is not as it was or as it was to be once `resume` has run, and what it does when it is run again. */
