@@ -14,16 +14,17 @@ export function lookBefore({ root }: Stage): Before {
   return { unmanaged: identify(root, unmanaged) };
 }
 
-/** What is not as promised after a fault; `resume` is run, and the machine is not what it was afterwards. */
+/** What is not as promised after a fault; `resume` may be run, and the machine is not what it was afterwards. */
 export function judge(stage: Stage, prepared: Prepared, fault: Fault, before: Before, ended: Ended): string[] {
-  const isKilled = fault.kind === 'kill';
-  const problems = [
+  const atOnce = [
     ...missing(stage, prepared),
     ...touched(stage, before),
-    ...(isKilled ? [] : dishonest(stage, prepared, ended)),
-    ...unresumed(stage, prepared),
-    ...touched(stage, before),
+    ...(fault.kind === 'kill' ? [] : dishonest(stage, prepared, ended)),
   ];
+  // Where nothing is left to be done, and all is as it was or as it is to be, `resume` has nothing to look at.
+  const isOver = fault.kind !== 'kill' && (ended.status === 0 || UNCHANGED.has(ended.status)) && !prepared.isResume;
+  const problems =
+    isOver && atOnce.length === 0 ? [] : [...atOnce, ...unresumed(stage, prepared), ...touched(stage, before)];
   return problems.length === 0 ? [] : [`status ${ended.status}: ${ended.output.trim()}`, ...problems];
 }
 

@@ -5,6 +5,8 @@ import { type Machine, seeMachine } from './sweep-views';
 
 /** A command that is swept, and where it begins. */
 export interface Scenario {
+  /** Whether each call fails in every way, or in one of them. */
+  readonly errors: 'all' | 'in turn';
   /** Filesystems of their own. */
   readonly mounts?: readonly string[];
   /** What is done first, each of which has to succeed; `edit` is what somebody does to ours. */
@@ -22,12 +24,10 @@ const SECOND = ['switch', 'closures/second', '--on-drift', 'backup'];
 const toFirst = [['switch', 'closures/first'], 'edit'] as const;
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
-  'the first switch': { first: [], transition: ['switch', 'closures/first'] },
-  switch: { first: toFirst, transition: SECOND },
-  'switch with /var on its own': { mounts: ['/var'], first: toFirst, transition: SECOND },
-  rollback: { first: [...toFirst, SECOND], transition: ['rollback'] },
-  'rollback to nothing': { first: [...toFirst, SECOND], transition: ['rollback', '0'] },
+  switch: { errors: 'all', first: toFirst, transition: SECOND },
+  rollback: { errors: 'all', first: [...toFirst, SECOND], transition: ['rollback'] },
   'resume before the swap': {
+    errors: 'all',
     first: toFirst,
     transition: SECOND,
     crash: killAt((calls) =>
@@ -35,10 +35,14 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     ),
   },
   'resume after the swap': {
+    errors: 'all',
     first: toFirst,
     transition: SECOND,
     crash: killAt((calls) => calls[calls.indexOf(pointed(calls)) + 1]),
   },
+  'the first switch': { errors: 'in turn', first: [], transition: ['switch', 'closures/first'] },
+  'a switch with /var on its own': { errors: 'in turn', mounts: ['/var'], first: toFirst, transition: SECOND },
+  'a rollback to nothing': { errors: 'in turn', first: [...toFirst, SECOND], transition: ['rollback', '0'] },
 };
 
 function killAt(find: (calls: readonly Call[]) => Call | undefined): Crash {

@@ -60,19 +60,21 @@ const MOST_LINKS = 40;
 /** What a process sees at a path whose `/` is the root: of a link that leads nowhere, its text. */
 export function viewOf(root: string, path: string): string {
   const pending = path.split('/').toReversed();
-  const texts: string[] = [];
   let at = '/';
-  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+  let nowhere = MISSING;
+  for (let links = 0; ;) {
+    const name = pending.pop();
+    if (name === undefined) break;
     const here = posix.join(at, name);
     const status = look(root + here);
-    if (status === undefined || texts.length > MOST_LINKS)
-      return texts[0] === undefined ? MISSING : `dangling ${texts[0]}`;
+    if (status === undefined || links > MOST_LINKS) return nowhere;
     if (!status.isSymbolicLink()) {
       at = here;
       continue;
     }
     const text = readlinkSync(root + here);
-    texts.push(text);
+    if (links === 0 && pending.length === 0) nowhere = `dangling ${text}`;
+    links += 1;
     if (text.startsWith('/')) at = '/';
     pending.push(...text.split('/').toReversed());
   }

@@ -19,6 +19,9 @@ export interface Swept {
 const MOST_TRIES = 3;
 const ERRORS = ['ENOSPC', 'EIO', 'EACCES', 'EROFS', 'EMFILE'];
 
+/** A disk that is gone for good is tried at one of so many calls. */
+const LASTING_EACH = 3;
+
 // In a mount namespace of its own: `bun sweep-worker.ts DIRECTORY SCENARIO PART PARTS` sweeps each PARTS-th point.
 const [directory = '', name = '', part = '0', parts = '1'] = process.argv.slice(2);
 const scenario = scenarios[name];
@@ -44,13 +47,16 @@ function sweep(): Swept {
   return { calls: prepared.calls.length, kills, errors, lost, ends };
 }
 
-/** To `activate` all failures of cp are one, and it makes many calls: there each error has its turn. */
-function faultsOf({ program }: Call, index: number): Fault[] {
+/** Each error at each call; where `activate` sees no difference, as with those of cp, each error has its turn. */
+function faultsOf({ program, about }: Call, index: number): Fault[] {
+  const isStaging = program.startsWith('cp.') && about.includes('/.staging-');
+  if (scenario?.errors === 'in turn' && isStaging) return [];
+  const inTurn = (_: unknown, nth: number): boolean => nth === index % ERRORS.length;
   const errors = ERRORS.map((errno) => ({ kind: 'error', errno }) as const);
-  if (program.startsWith('cp.')) return [{ kind: 'kill' }, ...errors.filter((_, nth) => nth === index % ERRORS.length)];
-  const more: Fault =
-    program === 'activate' ? { kind: 'errors from there on', errno: 'EIO' } : { kind: 'kill the child' };
-  return [{ kind: 'kill' }, ...errors, more];
+  if (scenario?.errors === 'in turn' || isStaging) return [{ kind: 'kill' }, ...errors.filter(inTurn)];
+  if (program !== 'activate') return [{ kind: 'kill' }, ...errors, { kind: 'kill the child' }];
+  const lasting = index % LASTING_EACH === 0 ? [{ kind: 'errors from there on', errno: 'EIO' } as const] : [];
+  return [{ kind: 'kill' }, ...errors, ...lasting];
 }
 
 function hit(call: Call, fault: Fault): { status: number; problems: string[] } {
