@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { makeTemporaryDirectory } from '../support/sandbox';
@@ -38,8 +38,7 @@ test.each(Object.keys(scenarios))(
 
 /** Sweeps a part of the points in a mount namespace of its own; what it mounts is gone when it ends. */
 async function startWorker(name: string, part: number): Promise<Swept> {
-  const where = join(directory, `${name} ${part}`);
-  mkdirSync(where);
+  const where = mkdtempSync(join(directory, 'worker-'));
   // strace and what it traces take turns: on one processor that takes a third of the time.
   const processor = String(part % availableParallelism());
   const script = join(import.meta.dir, '../support/sweep-worker.ts');

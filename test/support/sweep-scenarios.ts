@@ -1,6 +1,6 @@
 import type { Call } from './sweep-calls';
 import { edit } from './sweep-closures';
-import { KILLED, type Stage } from './sweep-stage';
+import { type Ended, KILLED, type Stage } from './sweep-stage';
 import { type Machine, seeMachine } from './sweep-views';
 
 /** A command that is swept, and where it begins. */
@@ -23,6 +23,18 @@ const JOURNAL = /"transition\.json"/u;
 const SECOND = ['switch', 'closures/second', '--on-drift', 'backup'];
 const toFirst = [['switch', 'closures/first'], 'edit'] as const;
 
+/** How many renames an undo does before it is killed: it has said in the journal that it undoes, and undone some. */
+const RENAMES_UNDONE = 8;
+
+/** The last thing that can fail before a transition is committed fails, and while all is being undone it is killed. */
+const killWhileUndoing: Crash = (stage, transition, calls) => {
+  const role = calls.findIndex(({ name, about }) => name === 'renameat2' && about.includes('"default"'));
+  const failing = insist(calls.slice(role).find(({ name }) => name === 'syncfs'));
+  const rename = (failing.before['renameat2'] ?? 0) + RENAMES_UNDONE;
+  const kill = ['-e', `inject=renameat2:signal=KILL:when=${rename}`];
+  insistOnKilled(stage.inject(transition, failing, { kind: 'error', errno: 'EIO' }, kill));
+};
+
 export const scenarios: Readonly<Record<string, Scenario>> = {
   switch: { errors: 'all', first: toFirst, transition: SECOND },
   rollback: { errors: 'all', first: [...toFirst, SECOND], transition: ['rollback'] },
@@ -40,6 +52,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     transition: SECOND,
     crash: killAt((calls) => calls[calls.indexOf(pointed(calls)) + 1]),
   },
+  'resume while it was being undone': { errors: 'all', first: toFirst, transition: SECOND, crash: killWhileUndoing },
   'the first switch': { errors: 'in turn', first: [], transition: ['switch', 'closures/first'] },
   'a switch with /var on its own': { errors: 'in turn', mounts: ['/var'], first: toFirst, transition: SECOND },
   'a rollback to nothing': { errors: 'in turn', first: [...toFirst, SECOND], transition: ['rollback', '0'] },
@@ -47,9 +60,12 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
 
 function killAt(find: (calls: readonly Call[]) => Call | undefined): Crash {
   return (stage, transition, calls) => {
-    const { status } = stage.inject(transition, insist(find(calls)), { kind: 'kill' });
-    if (status !== KILLED) throw new Error(`the transition was not killed, but ended with status ${status}`);
+    insistOnKilled(stage.inject(transition, insist(find(calls)), { kind: 'kill' }));
   };
+}
+
+function insistOnKilled({ status, output }: Ended): void {
+  if (status !== KILLED) throw new Error(`it was not killed, but ended with status ${status}: ${output}`);
 }
 
 function pointed(calls: readonly Call[]): Call {
@@ -117,6 +133,6 @@ function insistOnSame(stage: Stage, { begin, command, calls }: Pick<Prepared, 'b
     throw new Error(`two runs differ: ${calls[other]?.about} and ${again[other]?.about}`);
 }
 
-function succeed({ status, output }: { status: number; output: string }): void {
+function succeed({ status, output }: Ended): void {
   if (status !== 0) throw new Error(`status ${status}: ${output}`);
 }
