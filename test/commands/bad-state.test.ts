@@ -251,10 +251,11 @@ test('another activation is waited for by whoever starts this one', async () => 
   });
 });
 
+const ignore = (): void => undefined;
+
 /** Keeps the warnings. */
 function logTo(): Log & { readonly said: string[] } {
   const said: string[] = [];
-  const ignore = (): void => undefined;
   return { said, debug: ignore, info: ignore, warn: (message) => void said.push(message), error: ignore };
 }
 

@@ -1,5 +1,5 @@
 import type { Decision } from './decision';
-import { type Entry, type Ownership, POINTER } from '../entry';
+import { type Entry, isShared, MERGED, type Ownership, POINTER } from '../entry';
 import type { Found } from '../found';
 import { isBelow, joinTarget, nameOf, parentOf, type TargetPath } from '../path';
 import type { Expected, Gone, Made, MadeAt, Step } from './step';
@@ -132,6 +132,11 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
         { path, found: decision.found, made: madeOf(draft, decision.next), save: decision.save },
         children,
       );
+    case 'merge': {
+      const { found, merged, save } = decision;
+      const made = { kind: 'file', ...merged, source: joinTarget(MERGED, merged.digest) } as const;
+      return addReplacement(draft, { path, found, made, save }, children);
+    }
     case 'reopen':
       return addReplacement(
         draft,
@@ -321,12 +326,9 @@ function isSafe(draft: Draft, path: TargetPath): boolean {
   const known = draft.safe.get(directory);
   if (known !== undefined) return known;
   const ownership = draft.owners.get(directory) ?? draft.terms.ownershipOf(directory);
-  const safe = (ownership === undefined || isOurs(ownership, draft.terms.self)) && isSafe(draft, directory);
+  const isOurs =
+    ownership === undefined || ((ownership.uid === 0 || ownership.uid === draft.terms.self) && !isShared(ownership));
+  const safe = isOurs && isSafe(draft, directory);
   draft.safe.set(directory, safe);
   return safe;
-}
-
-function isOurs({ mode, uid, gid }: Ownership, self: number): boolean {
-  const isShared = (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);
-  return (uid === 0 || uid === self) && !isShared;
 }

@@ -43,7 +43,7 @@ export function writeJournal({ root }: Machine, journal: Journal): void {
   writeRecord(root, JOURNAL, encodePieces(journalPieces(journal)), 0o600);
 }
 
-/** Takes the record away durably: a power cut does not bring it back. */
+/** Takes the record away. Should a power cut bring it back, what it says is done already. */
 export function dropJournal({ root }: Machine): void {
   removeRecord(root, JOURNAL);
   dropMarks({ root });

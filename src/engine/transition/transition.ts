@@ -15,9 +15,10 @@ import { applyStages, type Outcome, type Perform } from './apply';
 import { type Backup, backupNumbers } from '../backups';
 import { findGeneration, readTimes } from '../generations';
 import type { Machine } from '../machine';
+import { stageMerges } from '../merging';
 import type { Destination, Prepared } from '../prepare';
 import { cleanUp, commit, withdraw } from './ending';
-import { dropJournal, noteUndoing, prepareUndoing, writeJournal } from './journal';
+import { dropJournal, noteUndoing, prepareUndoing, readJournal, writeJournal } from './journal';
 import { performStep } from './perform';
 import { type Notes, snippetOf, stageGeneration, writeNotes } from './stage';
 import { syncWritten } from './syncing';
@@ -201,6 +202,7 @@ async function stage(job: Job): Promise<void> {
     writeJournal(machine, journal);
     tidy(prepared.decisions.length);
     if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
+    stageMerges(machine, prepared.merges);
     writeNotes(machine, notes);
   } catch (error) {
     throw notStaged(job, error);
@@ -209,6 +211,8 @@ async function stage(job: Job): Promise<void> {
 
 function notStaged(job: Pick<Job, 'machine' | 'prepared' | 'journal'>, cause: unknown): unknown {
   try {
+    // Where not even the journal could be written, nothing was.
+    if (readJournal(job.machine) === undefined) return cause;
     withdraw(job.machine, job.journal);
   } catch (error) {
     return stuck(cause, error, undefined);

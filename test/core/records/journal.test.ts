@@ -12,7 +12,7 @@ const anyJournal: fc.Arbitrary<Journal> = fc
   .record({
     from: anyEntries,
     to: anyEntries,
-    phase: fc.constantFrom('create' as const, 'swap' as const, 'undo' as const),
+    phase: fc.constantFrom('create' as const, 'swap' as const),
     store: fc.constantFrom({}, { storePath: '/nix/store/0-x' }),
     scope: fc.constantFrom(['live' as const], ['live' as const, 'default' as const]),
   })
