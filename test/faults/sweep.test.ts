@@ -27,10 +27,12 @@ test.each(Object.keys(scenarios))(
     // Every worker counts for itself: did they count differently, some points would be nobody's.
     expect(parts.map((part) => part.calls)).toEqual(parts.map(() => calls));
     const total = (of: (part: Swept) => number): number => parts.reduce((sum, part) => sum + of(part), 0);
-    const [kills, errors] = [total((part) => part.kills), total((part) => part.errors)];
+    const tried = (['kills', 'errors', 'looks'] as const)
+      .map((what) => `${total((part) => part[what])} ${what}`)
+      .join(', ');
     const lost = parts.flatMap((part) => part.lost);
     const seconds = Math.round((performance.now() - begun) / 1000);
-    console.log(`swept ${name}: ${calls} calls, ${kills} kills, ${errors} errors, ${lost.length} lost (${seconds} s)`);
+    console.log(`swept ${name}: ${calls} calls, ${tried}, ${lost.length} lost (${seconds} s)`);
     expect(lost).toEqual([]);
   },
   3_600_000,

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** One system call of a run that changes the machine. */
+/** One system call of a run, on something below the root. */
 export interface Call {
+  /** Whether it changes the machine, or looks at it once a transition has begun. */
+  readonly does: 'change' | 'look';
   /** The program that makes it and which of its runs that is, as in `cp.1`. */
   readonly program: string;
   readonly name: string;
@@ -14,13 +16,13 @@ export interface Call {
   readonly before: Readonly<Record<string, number>>;
 }
 
-const names = `
+const changing = `
   creat open openat rename renameat renameat2 link linkat symlink symlinkat unlink unlinkat rmdir mkdir mkdirat mknod mknodat
   write writev pwrite64 truncate ftruncate fallocate sendfile copy_file_range ioctl fsync fdatasync syncfs
   chmod fchmod fchmodat chown lchown fchown fchownat utimensat
-  setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr`
-  .trim()
-  .split(/\s+/u);
+  setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr`;
+const looking = 'openat2 statx readlinkat getdents64 read';
+const names = `${changing} ${looking}`.trim().split(/\s+/u);
 
 /** What strace is asked to show; not every machine has each of them. */
 export const traced = names.map((name) => `?${name}`).join(',');
@@ -43,25 +45,34 @@ export function aboutOfCall({ program, name, nth }: Call, logs: string, root: st
 
 function callsOf(program: string, log: string, root: string): Call[] {
   const counts: Record<string, number> = {};
+  let hasBegun = false;
   return log.split('\n').flatMap((line) => {
     const name = /^\w+(?=\()/u.exec(line)?.[0];
     if (name === undefined) return [];
     const before = { ...counts };
     const nth = (counts[name] ?? 0) + 1;
     counts[name] = nth;
-    return isChange(name, line, root) ? [{ program, name, nth, about: aboutOf(name, line, root), before }] : [];
+    const does = doingOf(name, line, root);
+    const about = aboutOf(name, line, root);
+    if (does === 'change' && JOURNAL.test(about)) hasBegun = true;
+    const isOurs = does === 'change' || (does === 'look' && hasBegun && program === 'activate');
+    return isOurs ? [{ does, program, name, nth, about, before }] : [];
   });
 }
 
-/** Whether a call changes something below the root; what fails by itself (a directory that is there) does not. */
-function isChange(name: string, line: string, root: string): boolean {
-  if (!line.includes(`<${root}`) && !line.includes(`"${root}`)) return false;
-  if (name === 'ioctl') return /FICLONE|SETFLAGS/u.test(line);
-  if (/\) += -1 /u.test(line)) return false;
-  return !name.startsWith('open') || /O_(?:WRONLY|RDWR|CREAT|TRUNC)/u.test(line);
+/** What writes or removes the record of a transition under way. */
+export const JOURNAL = /"transition\.json"/u;
+
+/** What a call does below the root. Changes that fail by themselves (a directory that is there) are none. */
+function doingOf(name: string, line: string, root: string): Call['does'] | undefined {
+  if (!line.includes(`<${root}`) && !line.includes(`"${root}`)) return undefined;
+  if (looking.includes(name)) return 'look';
+  if (name === 'ioctl') return /FICLONE|SETFLAGS/u.test(line) ? 'change' : 'look';
+  if (name.startsWith('open') && !/O_(?:WRONLY|RDWR|CREAT|TRUNC)/u.test(line)) return 'look';
+  return /\) += -1 /u.test(line) ? undefined : 'change';
 }
 
-/** Names that are random or tell the time, and what was written, differ from run to run. */
+/** Names that are random or tell the time, and what was read or written, differ from run to run. */
 function aboutOf(name: string, line: string, root: string): string {
   const plain = line
     .replace(/\) += .*$/su, ')')
@@ -70,10 +81,10 @@ function aboutOf(name: string, line: string, root: string): string {
     .replaceAll(/\.activate\.[\da-z]{6,}\./gu, '.activate.TOKEN.')
     .replaceAll(/\.#(.*?)[\da-f]{16}/gu, '.#$1ID')
     .replaceAll(/\d+</gu, '<');
-  const shown = /^(?:p?write|ioctl|copy_file_range|sendfile|utimensat|fsetxattr|ftruncate)/u.test(name)
-    ? [...plain.matchAll(/<[^>]*>/gu)].join(' ')
-    : plain.slice(name.length);
-  return `${name} ${shown}`;
+  const descriptors = [...plain.matchAll(/<[^>]*>/gu)].join(' ');
+  if (/^(?:openat2|statx|readlinkat)$/u.test(name)) return `${name} ${descriptors} ${/"[^"]*"/u.exec(plain)?.[0]}`;
+  const hasData = /^(?:read|p?write|getdents|ioctl|copy_file_range|sendfile|utimensat|fsetxattr|ftruncate)/u.test(name);
+  return hasData ? `${name} ${descriptors}` : plain.replace('(', ' (');
 }
 
 /** What happens to a run at one call. */

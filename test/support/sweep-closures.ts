@@ -28,6 +28,15 @@ export const unmanaged: readonly string[] = [
 const rules = `schema = 1
 
 [[path]]
+match = "/etc/copy merged"
+place = "copy"
+on-drift = "merge"
+
+[[path]]
+match = "/etc/merged"
+on-drift = "merge"
+
+[[path]]
 match = "/etc/copy*"
 place = "copy"
 
@@ -77,6 +86,8 @@ mode = "0700"
   'etc/was link': { link: 'first' },
   'etc/moded.d/shown': 'both\n',
   'etc/edited': 'first\n',
+  'etc/copy merged': '1\n2\nfirst\n',
+  'etc/merged': '1\n2\nfirst\n',
   'etc/taken first': 'first\n',
   'etc/taken for good': 'first\n',
 };
@@ -115,6 +126,8 @@ mode = "0750"
   'etc/was link': 'second\n',
   'etc/moded.d/shown': 'both\n',
   'etc/edited': 'second\n',
+  'etc/copy merged': '1\n2\nsecond\n',
+  'etc/merged': '1\n2\nsecond\n',
   'etc/taken': 'second\n',
   'etc/taken.d': 'second\n',
   'etc/taken for good': 'second\n',
@@ -135,9 +148,12 @@ export function writeMachine(root: string, closures: string): void {
   for (const [index, name] of names.entries()) lutimesSync(join(root, 'etc', name), 1e9, 1e9 + index);
 }
 
-/** What somebody does to ours while the first closure is live. */
+/** What somebody does to ours while the first closure is live; some of it goes into the second as well. */
 export function edit(root: string): void {
-  writeFileSync(join(root, 'etc/copy edited'), 'edited\n');
-  rmSync(join(root, 'etc/edited'));
-  writeFileSync(join(root, 'etc/edited'), 'edited, and a file now\n');
+  const edits = { 'copy edited': 'edited\n', edited: 'edited\n', 'copy merged': '1, edited\n2\nfirst\n' };
+  for (const [name, text] of Object.entries({ ...edits, merged: edits['copy merged'] })) {
+    // A link would lead the edit into the generation.
+    rmSync(join(root, 'etc', name));
+    writeFileSync(join(root, 'etc', name), text);
+  }
 }

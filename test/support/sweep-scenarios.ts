@@ -1,4 +1,4 @@
-import type { Call } from './sweep-calls';
+import { type Call, JOURNAL } from './sweep-calls';
 import { edit } from './sweep-closures';
 import { type Ended, KILLED, type Stage } from './sweep-stage';
 import { type Machine, seeMachine } from './sweep-views';
@@ -19,7 +19,6 @@ export interface Scenario {
 
 type Crash = (stage: Stage, transition: readonly string[], calls: readonly Call[]) => void;
 
-const JOURNAL = /"transition\.json"/u;
 const SECOND = ['switch', 'closures/second', '--on-drift', 'backup'];
 const toFirst = [['switch', 'closures/first'], 'edit'] as const;
 
@@ -104,7 +103,8 @@ export function prepare(stage: Stage, { first, transition, crash }: Scenario): P
   succeed(ended);
   const end = seeMachine(stage.root);
   const known = { old, new: end };
-  if (crash !== undefined) return prepareResume(stage, known, () => crash(stage, transition, calls));
+  const changes = calls.filter(({ does }) => does === 'change');
+  if (crash !== undefined) return prepareResume(stage, known, () => crash(stage, transition, changes));
   insistOnSame(stage, { begin: stage.reset, command: transition, calls });
   return { ...known, command: transition, isResume: false, begin: stage.reset, end, calls };
 }

@@ -5,10 +5,12 @@ import { openStage } from './sweep-stage';
 
 /** What sweeping a part of a scenario found. */
 export interface Swept {
-  /** How many calls the whole scenario has, and how many faults were tried here. */
+  /** How many calls that change something the whole scenario has, and how many faults were tried here. */
   readonly calls: number;
   readonly kills: number;
   readonly errors: number;
+  /** How many errors of calls that look at something. */
+  readonly looks: number;
   /** A text for each fault after which something was not as promised. */
   readonly lost: readonly string[];
   /** How often each kind of fault led to which exit status. */
@@ -33,27 +35,27 @@ process.stdout.write(JSON.stringify(sweep()));
 function sweep(): Swept {
   const ends: Record<string, number> = {};
   const lost: string[] = [];
-  let kills = 0;
-  let errors = 0;
+  const counts = { kill: 0, error: 0, look: 0 };
   const points = prepared.calls.flatMap((call, index) => faultsOf(call, index).map((fault) => ({ call, fault })));
   for (const { call, fault } of points.filter((_, index) => index % Number(parts) === Number(part))) {
     const { status, problems } = hit(call, fault);
     const key = `${fault.kind}: ${status}`;
     ends[key] = (ends[key] ?? 0) + 1;
     if (problems.length > 0) lost.push(`${describeFault(call, fault)}\n    ${problems.join('\n    ')}`);
-    if (fault.kind === 'kill') kills += 1;
-    else errors += 1;
+    counts[call.does === 'look' ? 'look' : fault.kind === 'kill' ? 'kill' : 'error'] += 1;
   }
-  return { calls: prepared.calls.length, kills, errors, lost, ends };
+  const calls = prepared.calls.filter(({ does }) => does === 'change').length;
+  return { calls, kills: counts.kill, errors: counts.error, looks: counts.look, lost, ends };
 }
 
 /** Each error at each call; where `activate` sees no difference, as with those of cp, each error has its turn. */
-function faultsOf({ program, about }: Call, index: number): Fault[] {
+function faultsOf({ does, program, about }: Call, index: number): Fault[] {
   const isStaging = program.startsWith('cp.') && about.includes('/.staging-');
-  if (scenario?.errors === 'in turn' && isStaging) return [];
-  const inTurn = (_: unknown, nth: number): boolean => nth === index % ERRORS.length;
+  const inTurn = { kind: 'error', errno: ERRORS[index % ERRORS.length] ?? '' } as const;
+  if (scenario?.errors === 'in turn') return isStaging || does === 'look' ? [] : [{ kind: 'kill' }, inTurn];
+  if (does === 'look') return [inTurn];
+  if (isStaging) return [{ kind: 'kill' }, inTurn];
   const errors = ERRORS.map((errno) => ({ kind: 'error', errno }) as const);
-  if (scenario?.errors === 'in turn' || isStaging) return [{ kind: 'kill' }, ...errors.filter(inTurn)];
   if (program !== 'activate') return [{ kind: 'kill' }, ...errors, { kind: 'kill the child' }];
   const lasting = index % LASTING_EACH === 0 ? [{ kind: 'errors from there on', errno: 'EIO' } as const] : [];
   return [{ kind: 'kill' }, ...errors, ...lasting];
