@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 /** One system call of a run, on something below the root. */
 export interface Call {
-  /** Whether it changes the machine, or looks at it once a transition has begun. */
+  /** Whether it changes the machine, or `activate` looks at it. */
   readonly does: 'change' | 'look';
   /** The program that makes it and which of its runs that is, as in `cp.1`. */
   readonly program: string;
@@ -45,7 +45,6 @@ export function aboutOfCall({ program, name, nth }: Call, logs: string, root: st
 
 function callsOf(program: string, log: string, root: string): Call[] {
   const counts: Record<string, number> = {};
-  let hasBegun = false;
   return log.split('\n').flatMap((line) => {
     const name = /^\w+(?=\()/u.exec(line)?.[0];
     if (name === undefined) return [];
@@ -53,15 +52,10 @@ function callsOf(program: string, log: string, root: string): Call[] {
     const nth = (counts[name] ?? 0) + 1;
     counts[name] = nth;
     const does = doingOf(name, line, root);
-    const about = aboutOf(name, line, root);
-    if (does === 'change' && JOURNAL.test(about)) hasBegun = true;
-    const isOurs = does === 'change' || (does === 'look' && hasBegun && program === 'activate');
-    return isOurs ? [{ does, program, name, nth, about, before }] : [];
+    if (does === undefined || (does === 'look' && program !== 'activate')) return [];
+    return [{ does, program, name, nth, about: aboutOf(name, line, root), before }];
   });
 }
-
-/** What writes or removes the record of a transition under way. */
-export const JOURNAL = /"transition\.json"/u;
 
 /** What a call does below the root. Changes that fail by themselves (a directory that is there) are none. */
 function doingOf(name: string, line: string, root: string): Call['does'] | undefined {

@@ -1,4 +1,5 @@
-import { type Call, JOURNAL } from './sweep-calls';
+import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Call } from './sweep-calls';
 import { edit } from './sweep-closures';
 import { type Ended, KILLED, type Stage } from './sweep-stage';
 import { type Machine, seeMachine } from './sweep-views';
@@ -7,6 +8,8 @@ import { type Machine, seeMachine } from './sweep-views';
 export interface Scenario {
   /** Whether each call fails in every way, or in one of them. */
   readonly errors: 'all' | 'in turn';
+  /** Whether what looks at something fails as well. */
+  readonly looks?: true;
   /** Filesystems of their own. */
   readonly mounts?: readonly string[];
   /** What is done first, each of which has to succeed; `edit` is what somebody does to ours. */
@@ -19,6 +22,7 @@ export interface Scenario {
 
 type Crash = (stage: Stage, transition: readonly string[], calls: readonly Call[]) => void;
 
+const JOURNAL = /"transition\.json"/u;
 const SECOND = ['switch', 'closures/second', '--on-drift', 'backup'];
 const toFirst = [['switch', 'closures/first'], 'edit'] as const;
 
@@ -35,8 +39,8 @@ const killWhileUndoing: Crash = (stage, transition, calls) => {
 };
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
-  switch: { errors: 'all', first: toFirst, transition: SECOND },
-  rollback: { errors: 'all', first: [...toFirst, SECOND], transition: ['rollback'] },
+  switch: { errors: 'all', looks: true, first: toFirst, transition: SECOND },
+  rollback: { errors: 'all', looks: true, first: [...toFirst, SECOND], transition: ['rollback'] },
   'resume before the swap': {
     errors: 'all',
     first: toFirst,
@@ -47,6 +51,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   },
   'resume after the swap': {
     errors: 'all',
+    looks: true,
     first: toFirst,
     transition: SECOND,
     crash: killAt((calls) => calls[calls.indexOf(pointed(calls)) + 1]),
@@ -109,11 +114,14 @@ export function prepare(stage: Stage, { first, transition, crash }: Scenario): P
   return { ...known, command: transition, isResume: false, begin: stage.reset, end, calls };
 }
 
-/** What was staged is known by its inode, which a copy of a crashed machine would not have: each run crashes anew. */
 function prepareResume(stage: Stage, known: Pick<Prepared, 'old' | 'new'>, crash: () => void): Prepared {
+  stage.reset();
+  crash();
+  const restoreInodes = rememberInodes(stage.root);
+  stage.keep();
   const begin = (): void => {
     stage.reset();
-    crash();
+    restoreInodes();
   };
   begin();
   const command = ['resume'];
@@ -122,6 +130,22 @@ function prepareResume(stage: Stage, known: Pick<Prepared, 'old' | 'new'>, crash
   const end = ended.output.includes('was undone') ? known.old : known.new;
   insistOnSame(stage, { begin, command, calls });
   return { ...known, command, isResume: true, begin, end, calls };
+}
+
+/** What was staged is known by its inode, and copies have others: tells the journal of a copied machine which. */
+function rememberInodes(root: string): () => void {
+  const journal = `${root}/var/lib/activate/transition.json`;
+  const { inodes, ...rest } = JSON.parse(readFileSync(journal, 'utf8')) as { inodes: Record<string, string> };
+  const paths = readdirSync(`${root}/etc`, { recursive: true }).map((name) => `${root}/etc/${String(name)}`);
+  const places = new Map(paths.map((path) => [inodeOf(path), path]));
+  return () => {
+    const copied = Object.entries(inodes).map(([aside, inode]) => [aside, inodeOf(places.get(inode) ?? '')]);
+    writeFileSync(journal, JSON.stringify({ ...rest, inodes: Object.fromEntries(copied) }));
+  };
+}
+
+function inodeOf(path: string): string {
+  return lstatSync(path, { bigint: true }).ino.toString();
 }
 
 /** A call is named by its number, so each run has to make the same ones. */

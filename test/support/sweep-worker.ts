@@ -18,7 +18,7 @@ export interface Swept {
 }
 
 /** Another run now and then goes another way: it is repeated. */
-const MOST_TRIES = 3;
+const MOST_TRIES = 8;
 const ERRORS = ['ENOSPC', 'EIO', 'EACCES', 'EROFS', 'EMFILE'];
 
 /** A disk that is gone for good is tried at one of so many calls. */
@@ -36,7 +36,7 @@ function sweep(): Swept {
   const ends: Record<string, number> = {};
   const lost: string[] = [];
   const counts = { kill: 0, error: 0, look: 0 };
-  const points = prepared.calls.flatMap((call, index) => faultsOf(call, index).map((fault) => ({ call, fault })));
+  const points = sweptCalls().flatMap((call, index) => faultsOf(call, index).map((fault) => ({ call, fault })));
   for (const { call, fault } of points.filter((_, index) => index % Number(parts) === Number(part))) {
     const { status, problems } = hit(call, fault);
     const key = `${fault.kind}: ${status}`;
@@ -48,11 +48,18 @@ function sweep(): Swept {
   return { calls, kills: counts.kill, errors: counts.error, looks: counts.look, lost, ends };
 }
 
+/** All that change something, and those that look at something from the swap on: before it, there is nothing to be undone. */
+function sweptCalls(): Call[] {
+  const { calls, isResume } = prepared;
+  const swap = isResume ? 0 : calls.findIndex(({ name }) => name === 'syncfs');
+  return calls.filter(({ does }, index) => does === 'change' || (scenario?.looks === true && index > swap));
+}
+
 /** Each error at each call; where `activate` sees no difference, as with those of cp, each error has its turn. */
 function faultsOf({ does, program, about }: Call, index: number): Fault[] {
   const isStaging = program.startsWith('cp.') && about.includes('/.staging-');
   const inTurn = { kind: 'error', errno: ERRORS[index % ERRORS.length] ?? '' } as const;
-  if (scenario?.errors === 'in turn') return isStaging || does === 'look' ? [] : [{ kind: 'kill' }, inTurn];
+  if (scenario?.errors === 'in turn') return isStaging ? [] : [{ kind: 'kill' }, inTurn];
   if (does === 'look') return [inTurn];
   if (isStaging) return [{ kind: 'kill' }, inTurn];
   const errors = ERRORS.map((errno) => ({ kind: 'error', errno }) as const);
