@@ -16,16 +16,19 @@ export interface Call {
   readonly before: Readonly<Record<string, number>>;
 }
 
-const changing = `
+const changing = words(`
   creat open openat rename renameat renameat2 link linkat symlink symlinkat unlink unlinkat rmdir mkdir mkdirat mknod mknodat
   write writev pwrite64 truncate ftruncate fallocate sendfile copy_file_range ioctl fsync fdatasync syncfs
   chmod fchmod fchmodat chown lchown fchown fchownat utimensat
-  setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr`;
-const looking = 'openat2 statx readlinkat getdents64 read';
-const names = `${changing} ${looking}`.trim().split(/\s+/u);
+  setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr`);
+const looking = words('openat2 statx readlinkat getdents64 read');
 
 /** What strace is asked to show; not every machine has each of them. */
-export const traced = names.map((name) => `?${name}`).join(',');
+export const traced = [...changing, ...looking].map((name) => `?${name}`).join(',');
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/u);
+}
 
 /** Reads what strace wrote about the programs of one run, the first of them first. */
 export function readCalls(logs: string, root: string): Call[] {
@@ -100,7 +103,10 @@ export function faultOptions({ name, nth, before }: Call, fault: Fault): string[
     case 'error':
       return ['-e', `inject=${name}:error=${fault.errno}:when=${nth}`];
     case 'errors from there on':
-      return names.flatMap((each) => ['-e', `inject=?${each}:error=${fault.errno}:when=${(before[each] ?? 0) + 1}+`]);
+      return changing.flatMap((each) => [
+        '-e',
+        `inject=?${each}:error=${fault.errno}:when=${(before[each] ?? 0) + 1}+`,
+      ]);
   }
 }
 

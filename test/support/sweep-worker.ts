@@ -21,7 +21,7 @@ export interface Swept {
 const MOST_TRIES = 8;
 const ERRORS = ['ENOSPC', 'EIO', 'EACCES', 'EROFS', 'EMFILE'];
 
-/** A disk that is gone for good is tried at one of so many calls. */
+/** A disk that becomes read-only is tried at one of so many calls. */
 const LASTING_EACH = 3;
 
 // In a mount namespace of its own: `bun sweep-worker.ts DIRECTORY SCENARIO PART PARTS` sweeps each PARTS-th point.
@@ -64,7 +64,7 @@ function faultsOf({ does, program, about }: Call, index: number): Fault[] {
   if (isStaging) return [{ kind: 'kill' }, inTurn];
   const errors = ERRORS.map((errno) => ({ kind: 'error', errno }) as const);
   if (program !== 'activate') return [{ kind: 'kill' }, ...errors, { kind: 'kill the child' }];
-  const lasting = index % LASTING_EACH === 0 ? [{ kind: 'errors from there on', errno: 'EIO' } as const] : [];
+  const lasting = index % LASTING_EACH === 0 ? [{ kind: 'errors from there on', errno: 'EROFS' } as const] : [];
   return [{ kind: 'kill' }, ...errors, ...lasting];
 }
 
