@@ -21,7 +21,7 @@ export interface Stage {
   readonly reset: () => void;
   readonly activate: (args: readonly string[]) => Ended;
   /** Runs `activate` and returns the calls that change the machine. */
-  readonly record: (args: readonly string[], options?: readonly string[]) => { ended: Ended; calls: Call[] };
+  readonly record: (args: readonly string[]) => { ended: Ended; calls: Call[] };
   /** Runs `activate` and lets a fault happen at a call. */
   readonly inject: (args: readonly string[], call: Call, fault: Fault, options?: readonly string[]) => Ended;
 }
@@ -54,54 +54,67 @@ kill -KILL $PPID
  * @param mounts directories of the machine that are filesystems of their own
  */
 export function openStage(directory: string, mounts: readonly string[]): Stage {
-  insist(['mount', '-t', 'tmpfs', 'tmpfs', directory]);
-  const at = (name: string): string => join(directory, name);
-  for (const name of ['root', 'kept', 'logs', 'stands']) mkdirSync(at(name));
-  for (const name of ['cp', 'systemd-tmpfiles']) {
-    writeFileSync(at(`stands/${name}`), stand);
-    chmodSync(at(`stands/${name}`), 0o755);
-  }
-  const root = at('root');
-  mountFresh(root, mounts);
-  writeMachine(root, at('closures'));
-  const tracing = ['strace', '-y', '-o', at('logs/activate'), '-e', `trace=${traced}`];
+  const [root, kept, logs] = setStage(directory, mounts);
+  const tracing = ['strace', '-y', '-o', join(logs, 'activate'), '-e', `trace=${traced}`];
   const run = (args: readonly string[], before: readonly string[], variables: Record<string, string> = {}): Ended => {
-    for (const name of readdirSync(at('logs'))) rmSync(at(`logs/${name}`));
-    const stands = 'SWEEP_AT' in variables ? `${at('stands')}:` : '';
-    const env = {
-      PATH: `${stands}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-      LANG: 'C.UTF-8',
-      // Nothing here runs long enough to be worth a better compiler: a fifth of the time.
-      BUN_JSC_useDFGJIT: '0',
-      SWEEP_LOGS: at('logs'),
-      SWEEP_TRACED: traced,
-      ...variables,
-    };
+    for (const name of readdirSync(logs)) rmSync(join(logs, name));
+    const env = { ...environmentIn(directory, 'SWEEP_AT' in variables), SWEEP_LOGS: logs, ...variables };
     return insistOnEnd([...before, binary, '--root', root, ...args], env, directory);
   };
   return {
     root,
-    logs: at('logs'),
+    logs,
     keep: () => {
-      rmSync(at('kept'), { recursive: true });
-      insist(['cp', '-a', '--', root, at('kept')]);
+      rmSync(kept, { recursive: true });
+      insist(['cp', '-a', '--', root, kept]);
     },
     reset: () => {
       insist(['umount', '--lazy', root]);
       mountFresh(root, mounts);
-      insist(['cp', '-a', '--', `${at('kept')}/.`, root]);
+      insist(['cp', '-a', '--', `${kept}/.`, root]);
     },
     activate: (args) => run(args, []),
-    record: (args, options = []) => {
-      const ended = run(args, [...tracing, ...options], { SWEEP_AT: 'all' });
-      return { ended, calls: readCalls(at('logs'), root) };
-    },
+    record: (args) => ({ ended: run(args, tracing, { SWEEP_AT: 'all' }), calls: readCalls(logs, root) }),
     inject: (args, call, fault, options = []) => {
       const faulty = [...faultOptions(call, fault), ...options];
       if (call.program === 'activate') return run(args, [...tracing, ...faulty]);
       const cut = fault.kind === 'kill' ? 'yes' : 'no';
       return run(args, [], { SWEEP_AT: call.program, SWEEP_OPTIONS: faulty.join(' '), SWEEP_CUT: cut });
     },
+  };
+}
+
+/** Puts everything into its place, and returns where the machine is, where it is kept, and where the logs are. */
+function setStage(directory: string, mounts: readonly string[]): [root: string, kept: string, logs: string] {
+  insist(['mount', '-t', 'tmpfs', 'tmpfs', directory]);
+  const [root, kept, logs, stands] = [
+    `${directory}/root`,
+    `${directory}/kept`,
+    `${directory}/logs`,
+    standsIn(directory),
+  ];
+  for (const path of [root, kept, logs, stands]) mkdirSync(path);
+  for (const name of ['cp', 'systemd-tmpfiles']) {
+    writeFileSync(join(stands, name), stand);
+    chmodSync(join(stands, name), 0o755);
+  }
+  mountFresh(root, mounts);
+  writeMachine(root, join(directory, 'closures'));
+  return [root, kept, logs];
+}
+
+function standsIn(directory: string): string {
+  return join(directory, 'stands');
+}
+
+function environmentIn(directory: string, hasStands: boolean): Record<string, string> {
+  const stands = hasStands ? `${standsIn(directory)}:` : '';
+  return {
+    PATH: `${stands}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+    LANG: 'C.UTF-8',
+    // Nothing here runs long enough to be worth a better compiler: a fifth of the time.
+    BUN_JSC_useDFGJIT: '0',
+    SWEEP_TRACED: traced,
   };
 }
 
