@@ -59,6 +59,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'resume while it was being undone': { errors: 'all', first: toFirst, transition: SECOND, crash: killWhileUndoing },
   'the first switch': { errors: 'in turn', first: [], transition: ['switch', 'closures/first'] },
   'a switch with /var on its own': { errors: 'in turn', mounts: ['/var'], first: toFirst, transition: SECOND },
+  'what the next boot shows': { errors: 'in turn', first: toFirst, transition: ['boot', 'closures/second'] },
   'a rollback to nothing': { errors: 'in turn', first: [...toFirst, SECOND], transition: ['rollback', '0'] },
 };
 
