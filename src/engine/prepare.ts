@@ -10,12 +10,12 @@ import { type AttitudeRule, type Generation, generationDirectory } from '../core
 import { manifestPieces, withheldDigests } from '../core/records/manifest';
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
 import { compileRules } from '../core/policy/policy';
-import { digestPieces } from '../system/host-files';
 import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
 import { type Closure, type ClosureOptions, readClosure } from './closure/closure';
 import type { Unread } from './closure/contents';
 import {
+  digestManifest,
   findGeneration,
   numberBefore,
   readLive,
@@ -91,7 +91,7 @@ export function prepareTransition(
   const from = { ...live, number: state.live, overlay: generation?.overlay };
   const actual = scan(machine, from, to.entries);
   tidy(to.entries.length);
-  const attitude = attitudeTo(to, generation?.rules ?? [], attitudes);
+  const attitude = attitudeTo(to, { rules: generation?.rules ?? [], kept: live.ledger.kept }, attitudes);
   const merges = readMerges(machine, { from, to, actual, attitude });
   const answer = decideTransition({ from, to: to.entries, actual, attitude, merges });
   const unread = [
@@ -167,11 +167,7 @@ function closureDestination(
 
 /** Equal digests show the same: the same entries, with the same content, from the same store path. */
 function digestOf({ manifest, storePath }: Closure): string {
-  function* pieces(): Generator<string> {
-    yield* manifestPieces(manifest);
-    yield JSON.stringify([withheldDigests(manifest), storePath ?? null]);
-  }
-  return digestPieces(encodePieces(pieces()));
+  return digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), storePath);
 }
 
 function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation): void {
@@ -184,13 +180,14 @@ function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation)
 
 function attitudeTo(
   { rules, consent }: Destination,
-  from: readonly AttitudeRule[],
+  from: { readonly rules: readonly AttitudeRule[]; readonly kept: Side['ledger']['kept'] },
   attitudes: Attitudes,
 ): (path: TargetPath) => Attitude {
-  const ruleFor = compileRules([...rules, ...from]);
+  const ruleFor = compileRules([...rules, ...from.rules]);
   return (path) => {
     const rule = ruleFor(path, 'other');
-    const agreed = consent.has(path) ? 'backup' : undefined;
+    // What people put back themselves is not taken over again.
+    const agreed = consent.has(path) && !from.kept.has(path) ? 'backup' : undefined;
     return {
       onConflict: rule?.onConflict ?? attitudes.onConflict ?? agreed,
       onDrift: rule?.onDrift ?? attitudes.onDrift,
