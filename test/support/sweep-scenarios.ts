@@ -1,4 +1,3 @@
-import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Call } from './sweep-calls';
 import { edit } from './sweep-closures';
 import { type Ended, KILLED, type Stage } from './sweep-stage';
@@ -115,14 +114,11 @@ export function prepare(stage: Stage, { first, transition, crash }: Scenario): P
   return { ...known, command: transition, isResume: false, begin: stage.reset, end, calls };
 }
 
+/** What was staged is known by what a copy of a crashed machine would not have, its inode: each run crashes anew. */
 function prepareResume(stage: Stage, known: Pick<Prepared, 'old' | 'new'>, crash: () => void): Prepared {
-  stage.reset();
-  crash();
-  const restoreInodes = rememberInodes(stage.root);
-  stage.keep();
   const begin = (): void => {
     stage.reset();
-    restoreInodes();
+    crash();
   };
   begin();
   const command = ['resume'];
@@ -131,22 +127,6 @@ function prepareResume(stage: Stage, known: Pick<Prepared, 'old' | 'new'>, crash
   const end = ended.output.includes('was undone') ? known.old : known.new;
   insistOnSame(stage, { begin, command, calls });
   return { ...known, command, isResume: true, begin, end, calls };
-}
-
-/** What was staged is known by its inode, and copies have others: tells the journal of a copied machine which. */
-function rememberInodes(root: string): () => void {
-  const journal = `${root}/var/lib/activate/transition.json`;
-  const { inodes, ...rest } = JSON.parse(readFileSync(journal, 'utf8')) as { inodes: Record<string, string> };
-  const paths = readdirSync(`${root}/etc`, { recursive: true }).map((name) => `${root}/etc/${String(name)}`);
-  const places = new Map(paths.map((path) => [inodeOf(path), path]));
-  return () => {
-    const copied = Object.entries(inodes).map(([aside, inode]) => [aside, inodeOf(places.get(inode) ?? '')]);
-    writeFileSync(journal, JSON.stringify({ ...rest, inodes: Object.fromEntries(copied) }));
-  };
-}
-
-function inodeOf(path: string): string {
-  return lstatSync(path, { bigint: true }).ino.toString();
 }
 
 /** A call is named by its number, so each run has to make the same ones. */
