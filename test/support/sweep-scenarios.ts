@@ -39,9 +39,9 @@ const killWhileUndoing: Crash = (stage, transition, calls) => {
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
   switch: { errors: 'all', looks: true, first: toFirst, transition: SECOND },
-  rollback: { errors: 'all', looks: true, first: [...toFirst, SECOND], transition: ['rollback'] },
+  rollback: { errors: 'in turn', looks: true, first: [...toFirst, SECOND], transition: ['rollback'] },
   'resume before the swap': {
-    errors: 'all',
+    errors: 'in turn',
     first: toFirst,
     transition: SECOND,
     crash: killAt((calls) =>
@@ -49,13 +49,18 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     ),
   },
   'resume after the swap': {
-    errors: 'all',
+    errors: 'in turn',
     looks: true,
     first: toFirst,
     transition: SECOND,
     crash: killAt((calls) => calls[calls.indexOf(pointed(calls)) + 1]),
   },
-  'resume while it was being undone': { errors: 'all', first: toFirst, transition: SECOND, crash: killWhileUndoing },
+  'resume while it was being undone': {
+    errors: 'in turn',
+    first: toFirst,
+    transition: SECOND,
+    crash: killWhileUndoing,
+  },
   'the first switch': { errors: 'in turn', first: [], transition: ['switch', 'closures/first'] },
   'a switch with /var on its own': { errors: 'in turn', mounts: ['/var'], first: toFirst, transition: SECOND },
   'what the next boot shows': { errors: 'in turn', first: toFirst, transition: ['boot', 'closures/second'] },

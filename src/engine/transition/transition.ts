@@ -261,9 +261,11 @@ async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Out
 function stagedIdentities({ machine, notes }: Job): Record<string, string> {
   const identities: Record<string, string> = {};
   for (const step of notes.phases.swap) {
-    const staged = step.op === 'exchange' || step.op === 'place' ? step.aside : undefined;
-    const status = staged === undefined ? undefined : readStatus(machine.root, staged);
-    if (staged !== undefined && status !== undefined) identities[staged] = status.identity;
+    if (step.op !== 'exchange' && step.op !== 'place') continue;
+    const status = readStatus(machine.root, step.aside);
+    if (status === undefined)
+      throw new ActivateError('IO', 'somebody took away what was staged here', { path: step.aside });
+    identities[step.aside] = status.identity;
   }
   return identities;
 }
