@@ -59,8 +59,8 @@ function sweptCalls(): Call[] {
 function faultsOf({ does, program, about }: Call, index: number): Fault[] {
   const isStaging = program.startsWith('cp.') && about.includes('/.staging-');
   const inTurn = { kind: 'error', errno: ERRORS[index % ERRORS.length] ?? '' } as const;
-  if (scenario?.errors === 'in turn') return isStaging ? [] : [{ kind: 'kill' }, inTurn];
   if (does === 'look') return [inTurn];
+  if (scenario?.errors === 'in turn') return isStaging ? [] : [{ kind: 'kill' }, inTurn];
   if (isStaging) return [{ kind: 'kill' }, inTurn];
   const errors = ERRORS.map((errno) => ({ kind: 'error', errno }) as const);
   if (program !== 'activate') return [{ kind: 'kill' }, ...errors, { kind: 'kill the child' }];

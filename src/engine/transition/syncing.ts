@@ -9,9 +9,10 @@ import type { Machine } from '../machine';
 export function syncWritten({ root }: Machine, journal: Journal): void {
   const synced = new Set<string>();
   for (const path of [STATE, ...writtenDirectories(journal)]) {
-    const device = readStatus(root, path)?.device;
-    if (device === undefined || synced.has(device)) continue;
-    synced.add(device);
+    const status = readStatus(root, path);
+    // What was a directory may have made room for a link meanwhile.
+    if (status?.kind !== 'directory' || synced.has(status.device)) continue;
+    synced.add(status.device);
     syncFilesystem(root, path);
   }
 }
