@@ -3,7 +3,7 @@ import { STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import { ancestorsOf, hostPath, joinTarget, type TargetPath } from '../core/path';
 import { GENERATIONS } from '../core/records/generation';
-import { canWriteDirectory, readStatus } from '../system/reading';
+import { canWriteDirectory, readLinkText, readStatus } from '../system/reading';
 import { BACKUPS } from '../core/records/backup';
 import type { Machine } from './machine';
 
@@ -35,7 +35,9 @@ export function refuseUntrusted({ uid }: Context, machine: Machine): void {
 
 /** Half way through it would be too late to find that out. */
 function refuseUnwritable({ root }: Machine): void {
-  for (const path of [STATE, GENERATIONS, BACKUPS]) {
+  const live = readLinkText(root, joinTarget(STATE, 'live'));
+  const recorded = live === undefined ? [] : [joinTarget(STATE, live)];
+  for (const path of [STATE, GENERATIONS, BACKUPS, ...recorded]) {
     const status = readStatus(root, path);
     if (status?.kind !== 'directory') continue;
     const why = status.immutable

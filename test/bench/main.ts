@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Namespace, openNamespace } from '../support/namespace';
 import { writeClosures } from './closures';
 import { measure, type Sample } from './measure';
+import { measureSafety, type Safety } from './safety';
 
 // Run as `npm run bench [ENTRIES…]`: medians of interleaved runs of whole processes, and ratios within one run.
 
@@ -54,6 +55,7 @@ async function benchmark(entries: number): Promise<void> {
       'rsync -aH --delete',
     ].map((what) => ({ what, samples: [] }));
     const swaps: number[] = [];
+    const safety: Safety[] = [];
     for (let run = 0; run <= RUNS; run += 1) {
       const closure = run % 2 === 0 ? second : first;
       take(rows, 0, inside([activate, 'switch', '--json', closure]));
@@ -62,14 +64,24 @@ async function benchmark(entries: number): Promise<void> {
       take(rows, 2, inside(['systemd-tmpfiles', '--create', snippet]));
       take(rows, 3, inside(['rsync', '-aH', '--delete', run % 2 === 0 ? '/var/two/' : '/var/one/', '/var/copy/']));
     }
+    for (let run = 0; run < RUNS; run += 1)
+      safety.push(measureSafety(namespace, [activate, 'switch', run % 2 === 0 ? first : second]));
     print(`${entries} entries, 5 % copies, 1 % changed`, rows, rows[2]);
     console.log(
       `  first switch, from nothing: ${fromNothing.milliseconds.toFixed(0)} ms, ${fromNothing.megabytes.toFixed(0)} MB`,
     );
-    console.log(`  the swap, from the first rename to the last: ${median(swaps).toFixed(2)} ms\n`);
+    console.log(`  the swap, from the first rename to the last: ${median(swaps).toFixed(2)} ms`);
+    console.log(`  ${describeSafety(safety, rows[0])}\n`);
   } finally {
     await namespace.close();
   }
+}
+
+function describeSafety(safety: readonly Safety[], row: Row | undefined): string {
+  const whole = median((row?.samples ?? []).slice(1).map(({ milliseconds }) => milliseconds));
+  const [syncs, records] = [median(safety.map((each) => each.syncs)), median(safety.map((each) => each.records))];
+  const share = (100 * (syncs + records)) / (whole - syncs - records);
+  return `syncs ${syncs.toFixed(1)} ms, journal and records ${records.toFixed(1)} ms: ${share.toFixed(0)} % on top of the rest`;
 }
 
 function swapOf(sample: Sample | undefined): number {

@@ -1,7 +1,7 @@
 import { parseGenerationNumber } from '../../core/records/generation';
 import { BACKUPS } from '../../core/records/backup';
 import { joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
-import { makeDirectory, renamePath } from '../../system/changing';
+import { makeDirectory, renamePath, syncFilesystem } from '../../system/changing';
 import { copyTreeInto } from '../../system/host-files';
 import { removeTree } from '../../system/removing';
 import { errnoOf } from '../../system/syscalls/errno';
@@ -29,6 +29,7 @@ export async function carry({ root }: Machine, from: TargetPath, to: TargetPath)
     renamePath(root, from, to);
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
+    if (readStatus(root, to) !== undefined) return;
     await carryAcross(root, from, to);
   }
 }
@@ -37,11 +38,11 @@ export async function carry({ root }: Machine, from: TargetPath, to: TargetPath)
 async function carryAcross(root: Root, from: TargetPath, to: TargetPath): Promise<void> {
   const partial = partialOf(to);
   removeTree(root, partial);
-  // A power cut may have left a copy that has its name and not its content.
-  removeTree(root, to);
   makeDirectory(root, partial, 0o700);
   try {
     await copyTreeInto(root, from, partial);
+    // With its name it counts as complete: what is in it must not be lost before that.
+    syncFilesystem(root, partial);
     renamePath(root, joinTarget(partial, 'content'), to);
   } finally {
     removeTree(root, partial);

@@ -14,7 +14,16 @@ import type { Machine } from '../machine';
 import { discard, discardCopied } from './discarding';
 import { dropJournal, dropMarks } from './journal';
 import { performStep } from './perform';
-import { adoptLedger, dropGeneration, dropNotes, snippetOf, stagingOf, writeRole } from './stage';
+import {
+  adoptLedger,
+  adoptTimes,
+  dropGeneration,
+  dropNotes,
+  dropTimes,
+  snippetOf,
+  stagingOf,
+  writeRole,
+} from './stage';
 import { syncWritten } from './syncing';
 
 // The two ends of a transition, the same whether it came there at once or by `resume`. Each can be done twice.
@@ -22,6 +31,7 @@ import { syncWritten } from './syncing';
 /** Makes the new generation the one that counts; what comes before can be undone. */
 export function commit(machine: Machine, journal: Journal): void {
   for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
+  adoptTimes(machine, journal.from);
   syncWritten(machine, journal);
   // The last act: with it the commit has happened.
   adoptLedger(machine, journal.to);
@@ -61,6 +71,7 @@ export function withdraw(context: Context, machine: Machine, journal: Journal): 
   syncWritten(machine, journal);
   journal.phases.backups.forEach((_, index) => removeTree(root, backupDirectory(journal.firstBackup + index)));
   if (backupNumbers(machine).length === 0) removeTree(root, BACKUPS);
+  dropTimes(machine, journal.from);
   if (journal.staged) {
     removeProtected(root, stagingOf(journal.to));
     dropGeneration(machine, journal.to, journal.storePath);

@@ -217,9 +217,7 @@ export function writeNotes(machine: Machine, notes: Notes): void {
   if (notes.to !== 0) writeSealed(root, nextLedgerOf(notes.to), [renderLedger(notes.ledger)]);
   if (notes.from !== 0 && times.size > 0) {
     const merged = [...new Map([...readTimes(machine, notes.from), ...times])];
-    writeSealed(root, joinTarget(generationDirectory(notes.from), 'times.json'), [
-      `${JSON.stringify({ schema: 1, times: merged })}\n`,
-    ]);
+    writeSealed(root, nextTimesOf(notes.from), [`${JSON.stringify({ schema: 1, times: merged })}\n`]);
   }
   writeSnippet(machine, notes.to, phases);
 }
@@ -231,6 +229,21 @@ export function writeSnippet({ root }: Machine, number: number, phases: Phases):
 
 function nextLedgerOf(number: number): TargetPath {
   return joinTarget(generationDirectory(number), 'ledger.next.json');
+}
+
+function nextTimesOf(number: number): TargetPath {
+  return joinTarget(generationDirectory(number), 'times.next.json');
+}
+
+/** Makes the times that a transition found the generation's own; done already is done. */
+export function adoptTimes({ root }: Machine, number: number): void {
+  if (number === 0 || readStatus(root, nextTimesOf(number)) === undefined) return;
+  replacePath(root, nextTimesOf(number), joinTarget(generationDirectory(number), 'times.json'));
+}
+
+/** Takes back what was written for a transition from a generation. */
+export function dropTimes({ root }: Machine, number: number): void {
+  if (number !== 0) removeTree(root, nextTimesOf(number));
 }
 
 /** Makes the ledger that was written for a transition the generation's own; done already is done. */
