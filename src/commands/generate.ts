@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context';
 import { displayName } from '../core/report/display';
 import { plural } from '../core/report/report';
-import { generate } from '../engine/bundle';
+import { generate } from '../engine/closure/bundle';
 import { addClosureOptions, type ClosureFlags, type Run } from '../options';
 
 type Flags = ClosureFlags & { readonly output: string; readonly location?: string };

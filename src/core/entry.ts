@@ -78,6 +78,9 @@ export const POINTER = '/run/filesystem-overlay' as TargetPath;
 /** The directory of everything that `activate` records. */
 export const STATE = '/var/lib/activate' as TargetPath;
 
+/** What came out of three-way merges, until it is in its place. */
+export const MERGED = '/var/lib/activate/merged' as TargetPath;
+
 /** The text of the link that shows `path` of the live generation. */
 export function overlayLinkText(path: TargetPath): string {
   return POINTER + path;

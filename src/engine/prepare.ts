@@ -12,8 +12,8 @@ import { compileRules } from '../core/policy/policy';
 import { digestPieces } from '../system/host-files';
 import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
-import { type Closure, type ClosureOptions, readClosure } from './closure';
-import type { Unread } from './contents';
+import { type Closure, type ClosureOptions, readClosure } from './closure/closure';
+import type { Unread } from './closure/contents';
 import {
   findGeneration,
   numberBefore,

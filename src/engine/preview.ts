@@ -2,7 +2,7 @@ import type { Context } from '../context';
 import type { Preview } from '../core/report/preview';
 import { withMachine } from './machine';
 import { type Attitudes, prepareTransition, type Target } from './prepare';
-import { isVisible } from './transition';
+import { isVisible } from './transition/transition';
 import { viewChanges, type ViewOptions } from './views';
 
 /** The plan that a switch would carry out, as people see it. Writes nothing, takes no lock, needs no root. */

@@ -5,10 +5,10 @@ import { ActivateError } from '../core/errors';
 import { JOURNAL } from '../core/records/generation';
 import { readStatus } from '../system/reading';
 import { readGeneration } from './generations';
-import { readJournal } from './journal';
+import { readJournal } from './transition/journal';
 import { type Machine, withMachine } from './machine';
 import { prepareTransition } from './prepare';
-import { isVisible } from './transition';
+import { isVisible } from './transition/transition';
 
 /** What is live, what the next boot shows, and what is not as it was recorded. Writes nothing. */
 export function readMachineStatus(context: Context): Promise<Status> {

@@ -7,16 +7,13 @@ import { must, type Outcome } from './syscalls/errno';
 import {
   changeOwnerAt,
   changeTimesAt,
-  IMMUTABLE,
   makeDirectoryAt,
   open,
   openAt,
-  readInodeFlags,
   renameAt,
   symlinkAt,
   syncFilesystemOf,
   unlinkAt,
-  writeInodeFlags,
 } from './syscalls/files';
 
 // Every function here throws an `ActivateError`, `PERMISSION` or `IO`, the errno in the cause (see `errnoOf`), and changes
@@ -137,37 +134,6 @@ export function changeTimes(root: Root, path: TargetPath, mtimeNs: bigint): void
   attempt('change the times', path, () =>
     withParent(root, path, (directory, name) => must(changeTimesAt(directory, name, mtimeNs), 'utimensat', path)),
   );
-}
-
-/**
- * Sets or clears the immutable flag of a file or directory: nobody, root included, can change an immutable one.
- *
- * @returns `unsupported` where the filesystem has no such flag; nothing was changed then.
- * @see chattr(1)
- */
-export function changeMutability(
-  root: Root,
-  path: TargetPath,
-  mutability: 'immutable' | 'mutable',
-): 'done' | 'unsupported' {
-  return attempt(`make this ${mutability}`, path, () =>
-    withFileOrDirectory(root, path, (descriptor) => {
-      const flags = readInodeFlags(descriptor);
-      if (isUnsupported(flags)) return 'unsupported';
-      const before = must<number>(flags, 'ioctl', path);
-      const after = mutability === 'immutable' ? before | IMMUTABLE : before & ~IMMUTABLE;
-      if (after === before) return 'done';
-      const outcome = writeInodeFlags(descriptor, after);
-      if (isUnsupported(outcome)) return 'unsupported';
-      must(outcome, 'ioctl', path);
-      return 'done';
-    }),
-  );
-}
-
-function isUnsupported(outcome: Outcome): boolean {
-  const { ENOTTY, ENOTSUP, ENOSYS } = constants.errno;
-  return [-ENOTTY, -ENOTSUP, -ENOSYS].includes(outcome);
 }
 
 /**

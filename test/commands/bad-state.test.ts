@@ -231,19 +231,20 @@ test('after the records are lost, a switch takes over what is left of them', asy
 test('another activation is waited for by whoever starts this one', async () => {
   await withTwoGenerations(async (sandbox) => {
     const root = openRoot(sandbox.root);
-    const lock = tryLock(root, path('/run/activate/lock'));
+    const lock = tryLock(root, path('/run/activate/lock'), 'process 7: activate test ./x');
     try {
       for (const argv of [['switch', '1'], ['boot', '1'], ['rollback'], ['resume'], ['gc', '--keep', '1']]) {
         expect(await activateOn(sandbox)(...argv)).toEqual({
           status: 75,
           stdout: '',
-          stderr: 'activate: /run/activate/lock: another activation is running\nWait for it to finish.\n',
+          stderr:
+            'activate: /run/activate/lock: another activation is still running (process 7: activate test ./x)\nWait for it to finish, or use --wait SECONDS.\n',
         });
       }
       for (const argv of [['status'], ['diff', '1'], ['list']])
         expect((await activateOn(sandbox)(...argv)).status).toBe(0);
     } finally {
-      lock?.release();
+      if (lock.state === 'held') lock.lock.release();
       closeRoot(root);
     }
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ActivateError } from '../../src/core/errors';
 import { withMachine } from '../../src/engine/machine';
 import { prepareTransition } from '../../src/engine/prepare';
-import { carryOut } from '../../src/engine/transition';
+import { carryOut } from '../../src/engine/transition/transition';
 import { closureAt, contextOn, planOn, switchOn } from '../support/engine';
 import { backup, countSteps, hold, seeEtc, stepsToTry, withoutSeeds } from '../support/laws';
 import type { Sandbox } from '../support/sandbox';

@@ -4,7 +4,7 @@ import { withMachine } from '../../src/engine/machine';
 import type { Attitudes, Prepared, Target } from '../../src/engine/prepare';
 import { prepareTransition } from '../../src/engine/prepare';
 import { switchTo } from '../../src/engine/switching';
-import type { Scope } from '../../src/engine/transition';
+import type { Scope } from '../../src/engine/transition/transition';
 
 const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -17,6 +17,8 @@ export function contextOn(root: string, overrides: Partial<Context> = {}): Conte
     workingDirectory: '/',
     uid: process.geteuid?.() ?? 0,
     version: 'test',
+    invocation: 'process 1: a test',
+    lockWaitMs: 0,
     json: false,
     now: () => (now += 1000),
     elapsed: () => performance.now(),

@@ -1,7 +1,22 @@
-import { ActivateError } from '../core/errors';
-import { hostPath, type TargetPath } from '../core/path';
-import { runProgram } from '../system/programs';
-import type { Machine } from './machine';
+import { ActivateError } from '../../core/errors';
+import { hostPath, type TargetPath } from '../../core/path';
+import { readMounts } from '../../system/mounts';
+import { requireProgram, runProgram } from '../../system/programs';
+import type { Machine } from '../machine';
+
+/**
+ * Makes sure that systemd-tmpfiles can do its part, before anything depends on it.
+ *
+ * @throws {ActivateError} `REFUSED`
+ */
+export function requireTmpfiles(): void {
+  requireProgram('systemd-tmpfiles');
+  if (readMounts() !== undefined) return;
+  throw new ActivateError('REFUSED', 'systemd-tmpfiles needs /proc, and mount points are not known without it', {
+    path: '/proc',
+    hint: 'Mount it: `mount -t proc proc /proc`.',
+  });
+}
 
 /**
  * Runs systemd-tmpfiles on a snippet of ours.

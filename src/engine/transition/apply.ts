@@ -1,4 +1,4 @@
-import { inverse, isOneAct, type Step } from '../core/plan/step';
+import { inverse, isOneAct, type Step } from '../../core/plan/step';
 
 /** Carries out one step. The one effect of a transition, passed in so that a test can let any step fail. */
 export type Perform = (step: Step) => void | Promise<void>;

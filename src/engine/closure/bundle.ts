@@ -1,15 +1,15 @@
 import { posix } from 'node:path';
-import type { Context } from '../context';
-import { ActivateError } from '../core/errors';
-import { joinTarget, type TargetPath } from '../core/path';
-import { makeSymlink } from '../system/changing';
-import { closeRoot, openRoot, type Root } from '../system/rooted';
-import { listDirectory, readStatus } from '../system/reading';
-import { makeHostDirectory } from '../system/host-files';
-import { removeTree } from '../system/removing';
+import type { Context } from '../../context';
+import { ActivateError } from '../../core/errors';
+import { joinTarget, type TargetPath } from '../../core/path';
+import { makeSymlink } from '../../system/changing';
+import { closeRoot, openRoot, type Root } from '../../system/rooted';
+import { listDirectory, readStatus } from '../../system/reading';
+import { makeHostDirectory } from '../../system/host-files';
+import { removeTree } from '../../system/removing';
 import { type Closure, type ClosureOptions, readClosure } from './closure';
-import { type Machine, withMachine } from './machine';
-import { copyOverlay, writeBundle } from './stage';
+import { type Machine, withMachine } from '../machine';
+import { copyOverlay, writeBundle } from '../transition/stage';
 
 export interface BundleOptions extends ClosureOptions {
   /** The directory to make. */

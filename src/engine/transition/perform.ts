@@ -1,6 +1,6 @@
-import { hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
-import { POINTER } from '../core/entry';
-import type { Gone, Made, MadeAt, Step } from '../core/plan/step';
+import { hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
+import { POINTER } from '../../core/entry';
+import type { Gone, Made, MadeAt, Step } from '../../core/plan/step';
 import {
   changeMode,
   changeOwner,
@@ -12,13 +12,13 @@ import {
   removeFile,
   renamePath,
   replacePath,
-} from '../system/changing';
-import { copyFile, type FileAttributes } from '../system/copying';
-import { readLinkText, readLinkTexts, readStatus } from '../system/reading';
-import { errnoOf } from '../system/syscalls/errno';
-import { backupContent, carry, carryBack } from './backups';
+} from '../../system/changing';
+import { copyFile, type FileAttributes } from '../../system/copying';
+import { readLinkText, readLinkTexts, readStatus } from '../../system/reading';
+import { errnoOf } from '../../system/syscalls/errno';
+import { backupContent, carry, carryBack } from '../backups';
 import { insistOn, insistOnAll } from './expectations';
-import type { Machine } from './machine';
+import type { Machine } from '../machine';
 import { runTmpfiles } from './tmpfiles';
 
 /** What the steps of one transition share. */
@@ -101,11 +101,13 @@ function point({ root }: Machine, text: string | undefined): void {
     if (readStatus(root, POINTER) !== undefined) removeFile(root, POINTER);
     return;
   }
-  const fresh = joinTarget(parentOf(POINTER), '.filesystem-overlay.new');
-  if (readStatus(root, fresh) !== undefined) removeFile(root, fresh);
-  makeSymlink(root, fresh, text);
-  replacePath(root, fresh, POINTER);
+  if (readStatus(root, NEW_POINTER) !== undefined) removeFile(root, NEW_POINTER);
+  makeSymlink(root, NEW_POINTER, text);
+  replacePath(root, NEW_POINTER, POINTER);
 }
+
+/** A link that is about to become the pointer. */
+export const NEW_POINTER = joinTarget(parentOf(POINTER), '.filesystem-overlay.new');
 
 function make({ root }: Machine, path: TargetPath, made: Made): void {
   switch (made.kind) {

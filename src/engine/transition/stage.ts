@@ -1,13 +1,13 @@
-import type { Context } from '../context';
-import { POINTER, STATE } from '../core/entry';
-import { ActivateError } from '../core/errors';
-import { fullSnippetPieces, transitionSnippetPieces } from '../core/snippet/full-snippet';
-import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../core/records/generation';
-import { type Ledger, renderLedger } from '../core/records/ledger';
-import { type Manifest, manifestPieces, withheldDigests } from '../core/records/manifest';
-import { hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
-import type { Phases } from '../core/plan/plan';
-import { encodeName, encodePieces } from '../core/bytes';
+import type { Context } from '../../context';
+import { POINTER, STATE } from '../../core/entry';
+import { ActivateError } from '../../core/errors';
+import { fullSnippetPieces, transitionSnippetPieces } from '../../core/snippet/full-snippet';
+import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../../core/records/generation';
+import { type Ledger, renderLedger } from '../../core/records/ledger';
+import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
+import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
+import type { Phases } from '../../core/plan/plan';
+import { encodeName, encodePieces } from '../../core/bytes';
 import {
   changeMode,
   changeOwner,
@@ -17,19 +17,20 @@ import {
   removeFile,
   renamePath,
   replacePath,
-} from '../system/changing';
-import { createFile, createFileFrom } from '../system/copying';
-import { copyTree, resolveHostPath } from '../system/host-files';
-import { tidy } from '../system/memory';
-import { readLinkText, readStatus } from '../system/reading';
-import { writeRecord } from '../system/records';
-import { removeTree } from '../system/removing';
-import { type Backup, backupDirectory, renderBackup } from './backups';
-import type { Closure } from './closure';
-import { fillContents } from './contents';
-import { readTimes } from './generations';
-import type { Machine } from './machine';
-import type { Destination } from './prepare';
+} from '../../system/changing';
+import { createFile, createFileFrom } from '../../system/copying';
+import { copyTree, resolveHostPath } from '../../system/host-files';
+import { tidy } from '../../system/memory';
+import { readLinkText, readStatus } from '../../system/reading';
+import { writeRecord } from '../../system/records';
+import { protectTree, removeProtected } from '../../system/protecting';
+import { removeTree } from '../../system/removing';
+import { type Backup, backupDirectory, renderBackup } from '../backups';
+import type { Closure } from '../closure/closure';
+import { fillContents } from '../closure/contents';
+import { readTimes } from '../generations';
+import type { Machine } from '../machine';
+import type { Destination } from '../prepare';
 
 /** The names of the records of one generation. */
 const names = ['generation.json', 'manifest.json', 'withheld.json'] as const;
@@ -37,7 +38,7 @@ const names = ['generation.json', 'manifest.json', 'withheld.json'] as const;
 /**
  * Writes a new generation under a name of its own, complete, and then gives it its number.
  *
- * @throws {ActivateError} `IO`; what was written is removed
+ * @throws {ActivateError} `IO`; what was written is there, and the journal knows of it
  */
 export async function stageGeneration(
   context: Context,
@@ -47,30 +48,43 @@ export async function stageGeneration(
 ): Promise<void> {
   const { root } = machine;
   const directory = generationDirectory(to.number);
-  const staging = joinTarget(GENERATIONS, `.staging-${to.number}`);
+  const staging = stagingOf(to.number);
   makeDirectories(root, GENERATIONS, 0o755);
-  removeTree(root, staging);
-  try {
-    makeDirectory(root, staging, 0o755);
-    if (closure.storePath === undefined) await copyRoots(machine, closure, staging);
-    writeRecords(context, machine, staging, to, closure);
-    renamePath(root, staging, directory);
-    if (closure.storePath !== undefined) protectStorePath(machine, to.number, closure.storePath);
-  } catch (error) {
-    removeTree(root, staging);
-    dropGeneration(machine, to.number, closure.storePath);
-    throw error;
-  }
+  removeProtected(root, staging);
+  makeDirectory(root, staging, 0o755);
+  if (closure.storePath === undefined) await copyRoots(machine, closure, staging);
+  writeRecords(context, machine, staging, to, closure);
+  if (closure.storePath === undefined) protectTree(root, joinTarget(staging, 'tree'));
+  renamePath(root, staging, directory);
+  if (closure.storePath !== undefined) protectStorePath(machine, to.number, closure.storePath);
 }
 
-/** Takes a generation away, with its gc root. */
-export function dropGeneration(machine: Machine, number: number, storePath: string | undefined): void {
-  if (storePath !== undefined) {
-    const link = gcRoot(storePath, number);
-    if (readLinkText(machine.root, link) !== undefined) removeFile(machine.root, link);
-  }
-  removeTree(machine.root, generationDirectory(number));
+/** Where a generation is until it is complete. */
+export function stagingOf(number: number): TargetPath {
+  return joinTarget(GENERATIONS, `.staging-${number}`);
 }
+
+/** Takes a generation away, with its gc root: in one instant for whoever reads it, though removing it takes longer. */
+export function dropGeneration({ root }: Machine, number: number, storePath: string | undefined): void {
+  const dropping = joinTarget(GENERATIONS, `${DROPPING}${number}`);
+  removeProtected(root, dropping);
+  if (readStatus(root, generationDirectory(number)) !== undefined)
+    renamePath(root, generationDirectory(number), dropping);
+  for (const link of storePath === undefined ? [] : [gcRoot(storePath, number)])
+    if (readLinkText(root, link) !== undefined) removeFile(root, link);
+  removeProtected(root, dropping);
+}
+
+/** Ends what a crash interrupted while a generation was made or dropped; anything else stays. */
+export function dropPartial(machine: Machine, name: string): void {
+  const number = /^\.(?:staging|dropping)-(\d+)$/u.exec(name)?.[1];
+  if (number === undefined) return;
+  if (name.startsWith(DROPPING)) for (const store of ['/gnu/', '/nix/']) dropGeneration(machine, Number(number), store);
+  else removeProtected(machine.root, joinTarget(GENERATIONS, name));
+}
+
+/** How the name of what is being removed begins. */
+const DROPPING = '.dropping-';
 
 function writeRecords(
   context: Context,
@@ -240,13 +254,16 @@ function transitionPieces({ create, remove }: Phases): Generator<string> {
   return transitionSnippetPieces(created, removed);
 }
 
+/** A link that is about to become `live` or `default`. */
+export const NEW_ROLE = joinTarget(STATE, '.role.new');
+
 /** Points `live` or `default` at a generation; 0 takes the link away. */
 export function writeRole({ root }: Machine, link: TargetPath, number: number): void {
   if (number === 0) {
     if (readStatus(root, link) !== undefined) removeFile(root, link);
     return;
   }
-  const fresh = joinTarget(STATE, '.role.new');
+  const fresh = NEW_ROLE;
   if (readStatus(root, fresh) !== undefined) removeFile(root, fresh);
   makeSymlink(root, fresh, `generations/${number}`);
   replacePath(root, fresh, link);

@@ -1,11 +1,10 @@
-import { encodePieces } from '../core/bytes';
-import { JOURNAL } from '../core/records/generation';
-import { type Journal, journalPieces, parseJournal } from '../core/records/journal';
-import { hostPath } from '../core/path';
-import { writeRecord } from '../system/records';
-import { removeTree } from '../system/removing';
-import { readText } from './generations';
-import type { Machine } from './machine';
+import { encodePieces } from '../../core/bytes';
+import { JOURNAL } from '../../core/records/generation';
+import { type Journal, journalPieces, parseJournal } from '../../core/records/journal';
+import { hostPath } from '../../core/path';
+import { removeRecord, writeRecord } from '../../system/records';
+import { readText } from '../generations';
+import type { Machine } from '../machine';
 
 /**
  * The record of a transition that is under way or was interrupted; `undefined` where there is none.
@@ -22,6 +21,7 @@ export function writeJournal({ root }: Machine, journal: Journal): void {
   writeRecord(root, JOURNAL, encodePieces(journalPieces(journal)), 0o600);
 }
 
+/** Takes the record away durably: a power cut does not bring it back. */
 export function dropJournal({ root }: Machine): void {
-  removeTree(root, JOURNAL);
+  removeRecord(root, JOURNAL);
 }

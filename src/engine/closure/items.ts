@@ -1,10 +1,10 @@
-import { ActivateError } from '../core/errors';
-import { isSidecarName, type Item } from '../core/closure/listing';
-import { joinTarget, type TargetPath } from '../core/path';
-import { whyNotRepresentable } from '../core/snippet/snippet';
-import { resolveHostPath } from '../system/host-files';
-import { listDirectory, readFile, readLinkTexts, readStatus } from '../system/reading';
-import { closeRoot, openRoot, type Root } from '../system/rooted';
+import { ActivateError } from '../../core/errors';
+import { isSidecarName, type Item } from '../../core/closure/listing';
+import { joinTarget, type TargetPath } from '../../core/path';
+import { whyNotRepresentable } from '../../core/snippet/snippet';
+import { resolveHostPath } from '../../system/host-files';
+import { listDirectory, readFile, readLinkTexts, readStatus } from '../../system/reading';
+import { closeRoot, openRoot, type Root } from '../../system/rooted';
 
 /**
  * Opens a directory of a closure.

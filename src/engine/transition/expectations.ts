@@ -1,10 +1,10 @@
-import { ActivateError } from '../core/errors';
-import { sameOwnership } from '../core/found';
-import type { TargetPath } from '../core/path';
-import type { Expected, Gone } from '../core/plan/step';
-import { readLinkText, readStatus } from '../system/reading';
-import type { Root } from '../system/rooted';
-import type { Machine } from './machine';
+import { ActivateError } from '../../core/errors';
+import { sameOwnership } from '../../core/found';
+import type { TargetPath } from '../../core/path';
+import type { Expected, Gone } from '../../core/plan/step';
+import { readLinkText, readStatus } from '../../system/reading';
+import type { Root } from '../../system/rooted';
+import type { Machine } from '../machine';
 
 /**
  * Makes sure that what was put aside is what the plan saw, and puts it back where it is not.

@@ -1,10 +1,10 @@
-import type { Entry } from '../core/entry';
-import { ActivateError } from '../core/errors';
-import { itemsBelow, type Listing } from '../core/closure/listing';
-import type { TargetPath } from '../core/path';
-import { digestBytes, digestInRoot } from '../system/host-files';
-import { digestHostFile } from '../system/reading';
-import type { Machine } from './machine';
+import type { Entry } from '../../core/entry';
+import { ActivateError } from '../../core/errors';
+import { itemsBelow, type Listing } from '../../core/closure/listing';
+import type { TargetPath } from '../../core/path';
+import { digestBytes, digestInRoot } from '../../system/host-files';
+import { digestHostFile } from '../../system/reading';
+import type { Machine } from '../machine';
 
 /** A file whose content this user may not read. */
 export interface Unread {
