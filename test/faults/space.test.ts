@@ -1,28 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { fill, giveSpaceBack, peakOf, type Shortage, type Stock, withCopy } from '../support/disk-space';
-import { writeMachineEtc } from '../support/disk-closures';
 import { differences, type Look } from '../support/disk-look';
+import { fill, giveSpaceBack, peakOf, type Shortage } from '../support/disk-space';
 import {
-  BACKUP,
   type DiskMachine,
-  FIRST,
-  type Layout,
-  makeScript,
-  mountScript,
+  makeStocks,
   openDiskMachine,
-  SECOND,
-  unmountScript,
+  stockOf,
+  type Transition,
+  transitions,
+  withCopy,
 } from '../support/disks';
 
 /** How many amounts of free space each transition is tried with. */
 const AMOUNTS = Number(process.env['AMOUNTS'] ?? 8);
-
-const transitions = {
-  'the first switch': ['switch', FIRST, ...BACKUP],
-  'a switch to another closure': ['switch', SECOND, ...BACKUP],
-  'a rollback to generation 0': ['rollback', '0'],
-} as const;
-type Transition = keyof typeof transitions;
 
 const shortages: readonly Shortage[] = [
   { layout: 'one filesystem', on: '/', of: 'blocks' },
@@ -36,30 +26,9 @@ const shortages: readonly Shortage[] = [
 let machine: DiskMachine;
 beforeAll(async () => {
   machine = await openDiskMachine();
-  for (const layout of ['one filesystem', '/etc and /var apart'] as const) await makeStocks(layout);
+  await makeStocks(machine, '-N 512');
 });
 afterAll(async () => machine.close());
-
-/** The images that each transition begins with. */
-async function makeStocks(layout: Layout): Promise<void> {
-  const root = '/var/stock';
-  const images = stockOf('the first switch', layout).images;
-  await machine.shell(`mkdir -p ${images}; ${makeScript(layout, images, '-N 512')}`);
-  let [from, before] = [images, [] as readonly string[]];
-  for (const transition of Object.keys(transitions) as Transition[]) {
-    const to = stockOf(transition, layout).images;
-    if (to !== from) await machine.shell(`cp -r --sparse=always ${from} ${to}`);
-    await machine.shell(mountScript(layout, to, root));
-    if (transition === 'the first switch') writeMachineEtc(machine.through(`${root}/etc`));
-    else await machine.insistAt(root, ...before);
-    await machine.shell(unmountScript(root));
-    [from, before] = [to, transitions[transition]];
-  }
-}
-
-function stockOf(transition: Transition, layout: Layout): Stock {
-  return { images: `/var/images/${`${layout} ${transition}`.replaceAll(/\W+/gu, '-')}`, layout };
-}
 
 describe.each([...shortages])('where $on lacks $of: $layout', (shortage) => {
   test.each(Object.keys(transitions) as Transition[])('%s is carried out, or undone at once', async (transition) => {

@@ -13,15 +13,18 @@ export interface Look {
   readonly litter: readonly string[];
 }
 
+/** How the names begin of what the tests themselves put on a filesystem. */
+export const OF_TESTS = '.test.';
+
 const LITTER = /\.activate\.|\.staging|\.next\.|\.partial|\.new$|transition\.json|\.#/u;
 
 export function lookAt(root: string): Look {
   const state = `${root}/var/lib/activate`;
-  const etc = takeSnapshot(`${root}/etc`);
+  const etc = takeSnapshot(`${root}/etc`).filter(({ path }) => !path.startsWith(`/${OF_TESTS}`));
   const everything = [...etc, ...(isThere(state) ? takeSnapshot(state) : []), ...takeSnapshot(`${root}/run`)];
   return {
     etc,
-    shown: Object.fromEntries(shownIn(root, '/etc')),
+    shown: Object.fromEntries([...shownIn(root, '/etc')].filter(([path]) => !path.startsWith(`/etc/${OF_TESTS}`))),
     roles: {
       live: linkText(`${state}/live`),
       default: linkText(`${state}/default`),

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { openMachine, type TestMachine } from './machine';
 import { type Look, lookAt } from './disk-look';
 import type { Finished } from './namespace';
-import { writeDiskClosures } from './disk-closures';
+import { writeDiskClosures, writeMachineEtc } from './disk-closures';
 
 /** Where the filesystems of a machine are: all on one, or /etc and /var each on one of its own. */
 export type Layout = 'one filesystem' | '/etc and /var apart';
@@ -76,4 +76,67 @@ export function mountScript(layout: Layout, images: string, root: string): strin
 /** Shell commands that unmount them again. */
 export function unmountScript(root: string): string {
   return `umount --recursive ${root}/run ${root}/etc ${root}/var ${root} 2>/dev/null || true; ! findmnt -rno TARGET | grep -q '^${root}'`;
+}
+
+/** A directory with images, none of them mounted, that every trial begins with a copy of. */
+export interface Stock {
+  readonly images: string;
+  readonly layout: Layout;
+}
+
+/** Where the tree of a trial is mounted, and where its images are. */
+const TRIAL = '/var/trial';
+export const TRIAL_IMAGES = '/var/images/trial';
+
+/** Gives a task a tree that is a copy of the stock, mounted, with the pointer that it had; unmounts it afterwards. */
+export async function withCopy<Result>(
+  machine: DiskMachine,
+  { images, layout }: Stock,
+  task: (root: string) => Promise<Result>,
+): Promise<Result> {
+  await machine.shell(`
+    rm -rf ${TRIAL_IMAGES}; cp -r --sparse=always ${images} ${TRIAL_IMAGES}
+    ${mountScript(layout, TRIAL_IMAGES, TRIAL)}
+    if [ -L ${TRIAL}/var/lib/activate/live ]; then
+      ln -s /var/lib/activate/$(readlink ${TRIAL}/var/lib/activate/live)/tree ${TRIAL}/run/filesystem-overlay
+    fi
+  `);
+  try {
+    return await task(TRIAL);
+  } finally {
+    await machine.shell(unmountScript(TRIAL));
+  }
+}
+
+export const transitions = {
+  'the first switch': ['switch', FIRST, ...BACKUP],
+  'a switch to another closure': ['switch', SECOND, ...BACKUP],
+  'a rollback to generation 0': ['rollback', '0'],
+} as const;
+export type Transition = keyof typeof transitions;
+export const layouts: readonly Layout[] = ['one filesystem', '/etc and /var apart'];
+
+/** Makes the images that each transition begins with. */
+export async function makeStocks(machine: DiskMachine, flags: string): Promise<void> {
+  for (const layout of layouts) await makeStocksOf(machine, layout, flags);
+}
+
+async function makeStocksOf(machine: DiskMachine, layout: Layout, flags: string): Promise<void> {
+  const root = '/var/stock';
+  const { images } = stockOf('the first switch', layout);
+  await machine.shell(`mkdir -p ${images}; ${makeScript(layout, images, flags)}`);
+  let [from, before] = [images, [] as readonly string[]];
+  for (const transition of Object.keys(transitions) as Transition[]) {
+    const to = stockOf(transition, layout).images;
+    if (to !== from) await machine.shell(`cp -r --sparse=always ${from} ${to}`);
+    await machine.shell(mountScript(layout, to, root));
+    if (transition === 'the first switch') writeMachineEtc(machine.through(`${root}/etc`));
+    else await machine.insistAt(root, ...before);
+    await machine.shell(unmountScript(root));
+    [from, before] = [to, transitions[transition]];
+  }
+}
+
+export function stockOf(transition: Transition, layout: Layout): Stock {
+  return { images: `/var/images/${`${layout} ${transition}`.replaceAll(/\W+/gu, '-')}`, layout };
 }
