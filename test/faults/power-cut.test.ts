@@ -15,6 +15,7 @@ import {
   unmountScript,
   withCopy,
 } from '../support/disks';
+import { compareSnapshots } from '../support/snapshot';
 import { type Cut, collectCuts, layCut, type Writeback, type Written } from '../support/power-cuts';
 
 /** How many different cuts of each run are recovered from. */
@@ -68,6 +69,7 @@ describe.each([...layouts])('%s', (layout) => {
     test.each(Object.keys(writebacks[layout]))('that leaves %s is recovered from', async (name) => {
       const { cuts, stops, looks } = await cutWhile(layout, transition, writebacks[layout][name] ?? always());
       const ends: Record<string, number> = {};
+      let last = '';
       for (const cut of sampleOf(cuts)) {
         const { end, wrong } = await recover(layout, cut, looks);
         expect({ stop: cut.stop, call: cut.call, end, wrong }).toEqual({
@@ -77,7 +79,10 @@ describe.each([...layouts])('%s', (layout) => {
           wrong: [],
         });
         ends[end] = (ends[end] ?? 0) + 1;
+        last = end;
       }
+      // What was said to be done is done.
+      expect(last).toBe('nothing to do: new');
       console.log(
         `${layout}, ${transition}, ${name}: ${stops} stops, ${cuts.length} different cuts: ${JSON.stringify(ends)}`,
       );
@@ -86,6 +91,8 @@ describe.each([...layouts])('%s', (layout) => {
 });
 
 interface Looks {
+  /** The machine's own, before anything was managed. */
+  readonly own: Look;
   readonly old: Look;
   readonly fresh: Look;
 }
@@ -95,10 +102,11 @@ async function cutWhile(
   transition: Transition,
   writeback: Writeback,
 ): Promise<{ cuts: readonly Cut[]; stops: number; looks: Looks }> {
+  const own = await withCopy(machine, stockOf('the first switch', layout), async (root) => machine.lookAt(root));
   return withCopy(machine, stockOf(transition, layout), async (root) => {
     const old = machine.lookAt(root);
     const { cuts, stops } = await collectCuts(machine, { layout, root, args: transitions[transition], writeback });
-    return { cuts, stops, looks: { old, fresh: machine.lookAt(root) } };
+    return { cuts, stops, looks: { own, old, fresh: machine.lookAt(root) } };
   });
 }
 
@@ -124,11 +132,9 @@ async function recover(layout: Layout, cut: Cut, looks: Looks): Promise<{ end: s
       differences({ ...looks.old, times: true }, recovered),
       differences({ ...looks.fresh, times: false }, recovered),
     ];
-    const wrong = asOld.length < asNew.length ? asOld : asNew;
-    return {
-      end: `${state}: ${asOld.length < asNew.length ? 'old' : 'new'}`,
-      wrong: [...wrong, ...(await whatResumeChanges(root, recovered))],
-    };
+    const [age, wrong] = asOld.length < asNew.length ? ['old', asOld] : ['new', asNew];
+    const later = [...(await whatResumeChanges(root, recovered)), ...(await whatIsLost(root, recovered, looks.own))];
+    return { end: `${state}: ${age}`, wrong: [...wrong, ...later] };
   } finally {
     await machine.shell(unmountScript(root));
   }
@@ -151,4 +157,13 @@ async function whatResumeChanges(root: string, recovered: Look): Promise<string[
     ...(Bun.deepEquals({ interrupted, drifted }, { interrupted: null, drifted: [] }) ? [] : [JSON.stringify(status)]),
     ...differences({ ...recovered, times: true }, machine.lookAt(root)).map((each) => `again: ${each}`),
   ];
+}
+
+/** Goes on as if nothing had happened, and gives everything back: only seeds stay. */
+async function whatIsLost(root: string, { roles }: Look, own: Look): Promise<string[]> {
+  if (roles.live === 'none') await machine.insistAt(root, ...transitions['the first switch']);
+  await machine.insistAt(root, 'rollback', '0');
+  const { etc } = machine.lookAt(root);
+  const left = etc.filter(({ path }) => !path.startsWith('/seeded'));
+  return compareSnapshots(own.etc, left, { times: true }).map((each) => `given back: ${each}`);
 }

@@ -4,34 +4,9 @@ import { environment } from './namespace';
 
 /** What changes a filesystem, or has it written out; but not what begins again when a signal comes, as copy_file_range does. */
 const CALLS = [
-  ...[
-    'rename',
-    'renameat',
-    'renameat2',
-    'link',
-    'linkat',
-    'symlink',
-    'symlinkat',
-    'mkdir',
-    'mkdirat',
-    'unlink',
-    'unlinkat',
-    'rmdir',
-  ],
-  ...['write', 'pwrite64', 'writev', 'ftruncate', 'fsync', 'fdatasync', 'syncfs'],
-  ...[
-    'chmod',
-    'fchmod',
-    'fchmodat',
-    'chown',
-    'fchown',
-    'lchown',
-    'fchownat',
-    'utimensat',
-    'setxattr',
-    'fsetxattr',
-    'lsetxattr',
-  ],
+  'rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,mkdirat,unlink,unlinkat,rmdir',
+  'write,pwrite64,writev,ftruncate,fsync,fdatasync,syncfs',
+  'chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,utimensat,setxattr,fsetxattr,lsetxattr',
 ].join(',');
 
 /** How a traced command ended. */
