@@ -113,8 +113,9 @@ async function cutWhile(
 /** The first, the last, and some between. */
 function sampleOf(cuts: readonly Cut[]): Cut[] {
   if (cuts.length <= CUTS) return [...cuts];
-  const indices = Array.from({ length: CUTS }, (_, index) => Math.round((index * (cuts.length - 1)) / (CUTS - 1)));
-  return cuts.filter((_, index) => indices.includes(index));
+  const steps = Array.from({ length: CUTS }, (_, index) => Math.round((index * (cuts.length - 1)) / (CUTS - 1)));
+  const indices = new Set(steps);
+  return cuts.filter((_, index) => indices.has(index));
 }
 
 /** Boots from what a cut left, and says how that ended and what is wrong then. */

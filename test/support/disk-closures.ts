@@ -38,6 +38,7 @@ const machineEtc: Contents = {
   taken: { file: 'taken from the machine\n', mode: 0o640, uid: 12, gid: 12 },
   'taken.d/file': 'in a directory that is taken over\n',
   'taken.d/deep/file': { file: 'deep in it\n', mode: 0o4755 },
+  'taken.d/large': 'of the machine\n'.repeat(5_000),
   'taken.d/link': { link: '/nowhere' },
   'taken-link': { link: 'own' },
   'adopted.d': { directory: 0o700, uid: 12 },

@@ -39,12 +39,7 @@ export async function peakOf(
 ): Promise<number> {
   const free = freeOf(machine, root, shortage);
   let least = free;
-  let isRunning = true;
-  const running = machine.insistAt(root, ...args).finally(() => (isRunning = false));
-  while (isRunning) {
-    least = Math.min(least, freeOf(machine, root, shortage));
-    await Bun.sleep(0);
-  }
-  await running;
+  const watch = setInterval(() => (least = Math.min(least, freeOf(machine, root, shortage))), 1);
+  await machine.insistAt(root, ...args).finally(() => clearInterval(watch));
   return free - least;
 }

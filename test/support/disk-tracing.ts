@@ -16,6 +16,9 @@ export interface Traced {
   readonly stops: number;
 }
 
+/** What becomes of the process that was stopped. */
+export type AfterStop = 'go on' | 'kill';
+
 /**
  * Runs `activate` and stops it, and what it runs, right after each system call that changes something.
  *
@@ -24,7 +27,7 @@ export interface Traced {
 export async function traceActivate(
   machine: DiskMachine,
   args: readonly string[],
-  atStop: (stop: number, call: string) => void | Promise<void>,
+  atStop: (stop: number, call: string) => AfterStop | Promise<AfterStop>,
 ): Promise<Traced> {
   const command = machine.enter([
     'strace',
@@ -47,8 +50,7 @@ export async function traceActivate(
     if (!event.startsWith('--- stopped by SIGSTOP') || Number(pid ?? childOf(child.pid)) !== stopping) continue;
     await untilStopped(stopping);
     stops += 1;
-    await atStop(stops, call);
-    process.kill(stopping, 'SIGCONT');
+    process.kill(stopping, (await atStop(stops, call)) === 'kill' ? 'SIGKILL' : 'SIGCONT');
     stopping = 0;
   }
   return { status: await child.exited, stops };

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, fsyncSync, futimesSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { OF_TESTS } from './disk-look';
-import { traceActivate } from './disk-tracing';
+import { type AfterStop, traceActivate } from './disk-tracing';
 import { type DiskMachine, imagesOf, type Layout, TRIAL_IMAGES } from './disks';
 
 /** What is on the disks after a power cut. */
@@ -27,14 +27,15 @@ export async function collectCuts(
   const disks = await Promise.all(imagesOf(layout).map(async (name) => openDisk(machine, name, root)));
   const known = new Set<string>();
   const cuts: Cut[] = [];
-  const cut = async (stop: number, call: string): Promise<void> => {
+  const cut = async (stop: number, call: string): Promise<AfterStop> => {
     const written = writeback(stop);
     disks.forEach((disk, index) => writeBack(disk, written[index] ?? 'nothing'));
     const images = await copyAll(disks);
     const hash = images.map((image) => Bun.hash(image).toString(36)).join(' ');
-    if (known.has(hash)) return;
+    if (known.has(hash)) return 'go on';
     known.add(hash);
     cuts.push({ stop, call, images: images.map((image) => Bun.zstdCompressSync(image, { level: 1 })) });
+    return 'go on';
   };
   const { status, stops } = await traceActivate(machine, [...args, '--root', root], cut);
   if (status !== 0) throw new Error(`${args.join(' ')}: status ${status}`);
