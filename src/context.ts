@@ -18,8 +18,6 @@ export interface Context {
   /** Who runs this: 0 is root. */
   readonly uid: number;
   readonly version: string;
-  /** The process and its command line, for whoever has to wait for it. */
-  readonly invocation: string;
   /** How long to wait for another activation to end, in milliseconds. */
   readonly lockWaitMs: number;
   /** Results are one JSON document. */

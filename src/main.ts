@@ -51,7 +51,6 @@ function contextFor({ root, json, logLevel, wait }: GlobalOptions): Context {
     workingDirectory: process.cwd(),
     uid: process.geteuid?.() ?? 0,
     version,
-    invocation: `process ${process.pid}: ${['activate', ...process.argv.slice(2)].join(' ')}`,
     lockWaitMs: wait * 1000,
     json,
     now: () => Date.now(),

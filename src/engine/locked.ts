@@ -2,7 +2,7 @@ import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
 import type { TargetPath } from '../core/path';
 import { makeDirectories } from '../system/changing';
-import { type Lock, tryLock } from '../system/locking';
+import { type Holder, type Lock, tryLock } from '../system/locking';
 import { type Machine, withMachine } from './machine';
 import { refuseUntrusted } from './trust';
 
@@ -40,17 +40,20 @@ async function takeLock(context: Context, { root }: Machine): Promise<Lock> {
   const { lockWaitMs, elapsed, signal } = context;
   const begun = elapsed();
   for (;;) {
-    const taken = tryLock(root, LOCK, context.invocation);
+    const taken = tryLock(root, LOCK);
     if (taken.state === 'held') return taken.lock;
     if (elapsed() - begun >= lockWaitMs || signal.aborted) throw lockedBy(taken.holder, lockWaitMs);
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
-function lockedBy(holder: string, waitedMs: number): ActivateError {
-  const who = holder === '' ? '' : ` (${holder})`;
-  const waited = waitedMs === 0 ? '' : ` after ${waitedMs / 1000} s`;
-  return new ActivateError('LOCKED', `another activation is still running${waited}${who}`, {
+function lockedBy(holder: Holder | undefined, waitedMs: number): ActivateError {
+  const who =
+    holder === undefined
+      ? ''
+      : `: process ${holder.pid}, ${holder.command || 'which has ended and left it to systemd-tmpfiles'}`;
+  const waited = waitedMs === 0 ? '' : `, after ${waitedMs / 1000} s still`;
+  return new ActivateError('LOCKED', `another activation is running${waited}${who}`, {
     path: LOCK,
     hint: 'Wait for it to finish, or use --wait SECONDS.',
   });

@@ -17,7 +17,6 @@ export function contextOn(root: string, overrides: Partial<Context> = {}): Conte
     workingDirectory: '/',
     uid: process.geteuid?.() ?? 0,
     version: 'test',
-    invocation: 'process 1: a test',
     lockWaitMs: 0,
     json: false,
     now: () => (now += 1000),

@@ -9,26 +9,26 @@ import { at, failureOf, useTemporaryRoot } from './temporary-root';
 
 const root = useTemporaryRoot();
 
-/** The lock, or what its holder said of itself. */
-function take(path: string, holder = 'this test'): Lock | string {
-  const taken = tryLock(root.current, at(path), holder);
-  return taken.state === 'held' ? taken.lock : taken.holder;
+/** The lock, or the process that has it. */
+function take(path: string): Lock | number {
+  const taken = tryLock(root.current, at(path));
+  return taken.state === 'held' ? taken.lock : (taken.holder?.pid ?? 0);
 }
 
-function release(lock: Lock | string): void {
-  if (typeof lock === 'string') throw new Error(`the lock is held: ${lock}`);
+function release(lock: Lock | number): void {
+  if (typeof lock === 'number') throw new Error(`the lock is held by ${lock}`);
   lock.release();
 }
 
 describe('tryLock', () => {
   test('gives the lock to one at a time, who is named to the others', () => {
-    const first = take('/lock', 'the first, with a longer name');
-    expect(take('/lock')).toBe('the first, with a longer name');
+    const first = take('/lock');
+    expect(take('/lock')).toBe(process.pid);
     release(first);
-    const second = take('/lock', 'the second');
-    expect(take('/lock')).toBe('the second');
+    const second = take('/lock');
+    expect(take('/lock')).toBe(process.pid);
     release(first);
-    expect(take('/lock')).toBe('the second');
+    expect(take('/lock')).toBe(process.pid);
     release(second);
   });
 
@@ -50,7 +50,7 @@ describe('tryLock', () => {
     const after = take('/lock');
     process.kill(sleeper, 0);
     process.kill(sleeper);
-    expect([held, during]).toEqual([true, 'a child of the tests']);
+    expect([held, during]).toEqual([true, holder.pid ?? 0]);
     release(after);
   });
 
@@ -63,6 +63,6 @@ describe('tryLock', () => {
     mkdirSync(root.on('/directory'));
     symlinkSync('elsewhere', root.on('/link'));
     symlinkSync('directory', root.on('/alias'));
-    expect(failureOf(() => tryLock(root.current, at(path), '')).slice(0, 3)).toEqual(['IO', errno, path]);
+    expect(failureOf(() => tryLock(root.current, at(path))).slice(0, 3)).toEqual(['IO', errno, path]);
   });
 });

@@ -14,8 +14,8 @@ export interface Terms {
   readonly timeOf: (path: TargetPath) => string | undefined;
   /** The time that ours had when the generation we go to was last live. */
   readonly earlierTimeOf: (path: TargetPath) => string | undefined;
-  /** The owner of a directory that exists; `undefined` where none does. */
-  readonly ownerOf: (directory: TargetPath) => number | undefined;
+  /** The mode and owner of a directory that exists; `undefined` where none does. */
+  readonly ownershipOf: (directory: TargetPath) => Ownership | undefined;
   /** The user who runs the transition. */
   readonly self: number;
   /** Part of the names of what is put aside; no earlier transition had it. */
@@ -83,8 +83,8 @@ interface Draft {
   readonly staged: Map<TargetPath, TargetPath>;
   /** Directories that leave with all that is ours in them. */
   readonly leaving: Map<TargetPath, TargetPath>;
-  /** Directories that this transition makes, and who owns them. */
-  readonly owners: Map<TargetPath, number>;
+  /** Directories that this transition makes. */
+  readonly owners: Map<TargetPath, Ownership>;
   readonly created: MadeAt[];
   readonly made: Step[];
   readonly before: Step[];
@@ -158,7 +158,7 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
 
 function addCreation(draft: Draft, path: TargetPath, made: Made, place: Entry['place']): void {
   const staged = pathIn(draft.staged, path);
-  if (made.kind === 'directory') draft.owners.set(path, made.uid);
+  if (made.kind === 'directory') draft.owners.set(path, made);
   if (staged !== path) draft.made.push({ op: 'make', path: staged, made });
   else if (made.kind !== 'file' && place !== 'seed' && isSafe(draft, path)) draft.created.push({ path, made });
   else if (made.kind === 'directory') draft.made.push({ op: 'make', path, made });
@@ -181,7 +181,7 @@ function addReplacement(draft: Draft, { path, found, made, save }: Replacement, 
   draft.made.push({ op: 'make', path: aside, made });
   if (made.kind === 'directory') {
     draft.staged.set(path, aside);
-    draft.owners.set(path, made.uid);
+    draft.owners.set(path, made);
   }
   addExchange(draft, { path, aside, found, needsPointer: needsPointer(path, made, children) }, children);
   if (save === undefined) draft.discard.push({ path, aside });
@@ -311,14 +311,22 @@ export function isAside(path: string): boolean {
   return nameOf(path).startsWith(ASIDE);
 }
 
-/** Whether systemd-tmpfiles would follow the way to `path`: it refuses directories that another user owns. */
+/**
+ * Whether systemd-tmpfiles can be sent to `path`: it refuses directories that another user owns, and where others may write
+ * it can be led astray, because it does not look before it removes.
+ */
 function isSafe(draft: Draft, path: TargetPath): boolean {
   const directory = parentOf(path);
   if (directory === '/') return true;
   const known = draft.safe.get(directory);
   if (known !== undefined) return known;
-  const owner = draft.owners.get(directory) ?? draft.terms.ownerOf(directory) ?? 0;
-  const safe = (owner === 0 || owner === draft.terms.self) && isSafe(draft, directory);
+  const ownership = draft.owners.get(directory) ?? draft.terms.ownershipOf(directory);
+  const safe = (ownership === undefined || isOurs(ownership, draft.terms.self)) && isSafe(draft, directory);
   draft.safe.set(directory, safe);
   return safe;
+}
+
+function isOurs({ mode, uid, gid }: Ownership, self: number): boolean {
+  const isShared = (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);
+  return (uid === 0 || uid === self) && !isShared;
 }

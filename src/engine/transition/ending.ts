@@ -5,9 +5,10 @@ import { hostPath } from '../../core/path';
 import { JOURNAL } from '../../core/records/generation';
 import type { Journal } from '../../core/records/journal';
 import { readLinkText } from '../../system/reading';
+import { removeProtected } from '../../system/protecting';
 import { removeTree } from '../../system/removing';
 import { backupDirectory, backupNumbers, BACKUPS } from '../backups';
-import { readRecorded, roleLink } from '../generations';
+import { readGeneration, roleLink } from '../generations';
 import type { Machine } from '../machine';
 import { discard, discardCopied } from './discarding';
 import { dropJournal } from './journal';
@@ -59,7 +60,7 @@ export function withdraw(machine: Machine, journal: Journal): void {
   journal.phases.backups.forEach((_, index) => removeTree(root, backupDirectory(journal.firstBackup + index)));
   if (backupNumbers(machine).length === 0) removeTree(root, BACKUPS);
   if (journal.staged) {
-    removeTree(root, stagingOf(journal.to));
+    removeProtected(root, stagingOf(journal.to));
     dropGeneration(machine, journal.to, journal.storePath);
   } else dropNotes(machine, journal.to);
   removeTree(root, MERGED);
@@ -70,7 +71,7 @@ export function withdraw(machine: Machine, journal: Journal): void {
 /** Makes the pointer show the generation that stays live: after a power cut there is none. */
 export async function showAgain(machine: Machine, journal: Journal): Promise<void> {
   if (journal.from === 0) return;
-  const { overlay } = readRecorded(machine, journal.from).generation;
+  const { overlay } = readGeneration(machine, journal.from);
   const shown = readLinkText(machine.root, POINTER);
   if (shown === overlay) return;
   await performStep({ machine, snippet: snippetOf(journal.to) }, { op: 'point', from: shown, to: overlay });

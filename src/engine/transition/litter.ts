@@ -5,6 +5,7 @@ import { isUnfinishedRecord } from '../../system/records';
 import { listDirectory, readStatus } from '../../system/reading';
 import { removeFile } from '../../system/changing';
 import type { Machine } from '../machine';
+import { dropMarks } from './journal';
 import { NEW_POINTER } from './perform';
 import { dropPartial, NEW_ROLE } from './stage';
 
@@ -24,6 +25,7 @@ export function sweep(machine: Machine): void {
       .filter(isUnfinishedRecord)
       .map((name) => joinTarget(directory, name)),
   );
+  dropMarks(machine);
   for (const path of [NEW_POINTER, NEW_ROLE, ...records])
     if (readStatus(root, path) !== undefined) removeFile(root, path);
 }

@@ -9,7 +9,7 @@ import { cleanUp, commit, showAgain, withdraw } from './ending';
 import { readJournal } from './journal';
 import { sweep } from './litter';
 import { performStep } from './perform';
-import { snippetOf } from './stage';
+import { checkNextLedger, snippetOf, writeSnippet } from './stage';
 
 /** How an interrupted transition ended. */
 export type Resumed =
@@ -44,6 +44,8 @@ async function undo(machine: Machine, journal: Journal): Promise<void> {
 
 async function finish(context: Context, machine: Machine, journal: Journal): Promise<void> {
   const { swap, remove } = journal.phases;
+  checkNextLedger(machine, journal.to);
+  await orStuck(() => writeSnippet(machine, journal.to, journal.phases));
   for (const step of [...swap, ...remove])
     if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
       await perform(machine, journal, step);

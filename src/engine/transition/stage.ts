@@ -3,7 +3,7 @@ import { POINTER, STATE } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { fullSnippetPieces, transitionSnippetPieces } from '../../core/snippet/full-snippet';
 import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../../core/records/generation';
-import { type Ledger, renderLedger } from '../../core/records/ledger';
+import { type Ledger, parseLedger, renderLedger } from '../../core/records/ledger';
 import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
 import type { Phases } from '../../core/plan/plan';
@@ -17,6 +17,7 @@ import {
   removeFile,
   renamePath,
   replacePath,
+  replaceSymlink,
 } from '../../system/changing';
 import { createFile, createFileFrom } from '../../system/copying';
 import { copyTree, resolveHostPath } from '../../system/host-files';
@@ -28,7 +29,7 @@ import { removeTree } from '../../system/removing';
 import { type Backup, backupDirectory, renderBackup } from '../backups';
 import type { Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
-import { readTimes } from '../generations';
+import { readText, readTimes } from '../generations';
 import type { Machine } from '../machine';
 import type { Destination } from '../prepare';
 
@@ -225,7 +226,12 @@ export function writeNotes(machine: Machine, notes: Notes): void {
       encodePieces([`${JSON.stringify({ schema: 1, times: merged })}\n`]),
     );
   }
-  writeRecord(root, snippetOf(notes.to), encodePieces(transitionPieces(phases)));
+  writeSnippet(machine, notes.to, phases);
+}
+
+/** Writes the snippet that systemd-tmpfiles reads: what somebody else put in its place is never carried out. */
+export function writeSnippet({ root }: Machine, number: number, phases: Phases): void {
+  writeRecord(root, snippetOf(number), encodePieces(transitionPieces(phases)));
 }
 
 function nextLedgerOf(number: number): TargetPath {
@@ -236,6 +242,12 @@ function nextLedgerOf(number: number): TargetPath {
 export function adoptLedger({ root }: Machine, number: number): void {
   if (number === 0 || readStatus(root, nextLedgerOf(number)) === undefined) return;
   replacePath(root, nextLedgerOf(number), joinTarget(generationDirectory(number), 'ledger.json'));
+}
+
+/** @throws {ActivateError} `STATE` where the ledger that a transition would adopt is damaged */
+export function checkNextLedger(machine: Machine, number: number): void {
+  const text = number === 0 ? undefined : readText(machine, nextLedgerOf(number));
+  if (text !== undefined) parseLedger(text, hostPath(machine.root.path, nextLedgerOf(number)));
 }
 
 /** Takes back what was written for a transition to a generation that was there before. */
@@ -263,8 +275,7 @@ export function writeRole({ root }: Machine, link: TargetPath, number: number): 
     if (readStatus(root, link) !== undefined) removeFile(root, link);
     return;
   }
-  const fresh = NEW_ROLE;
-  if (readStatus(root, fresh) !== undefined) removeFile(root, fresh);
-  makeSymlink(root, fresh, `generations/${number}`);
-  replacePath(root, fresh, link);
+  const text = `generations/${number}`;
+  // On a full disk there may be no room for another link.
+  if (readLinkText(root, link) !== text) replaceSymlink(root, link, text, NEW_ROLE);
 }

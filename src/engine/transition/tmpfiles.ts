@@ -39,11 +39,12 @@ export async function runTmpfiles(
   const { status, stderr } = await runProgram('systemd-tmpfiles', args, { inherit: lock });
   const path = unfinished();
   if (path === undefined) return;
-  throw new ActivateError('IO', `systemd-tmpfiles did not ${verb} it (status ${status}): ${lastLine(stderr)}`, {
+  throw new ActivateError('IO', `systemd-tmpfiles did not ${verb} it (status ${status}): ${firstLine(stderr)}`, {
     path,
   });
 }
 
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) || 'no message';
+/** What follows is often only a consequence. */
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0] || 'no message';
 }

@@ -17,7 +17,7 @@ import { findGeneration, readTimes } from '../generations';
 import type { Machine } from '../machine';
 import type { Destination, Prepared } from '../prepare';
 import { cleanUp, commit, withdraw } from './ending';
-import { dropJournal, writeJournal } from './journal';
+import { dropJournal, noteUndoing, prepareUndoing, writeJournal } from './journal';
 import { performStep } from './perform';
 import { type Notes, snippetOf, stageGeneration, writeNotes } from './stage';
 import { syncWritten } from './syncing';
@@ -130,7 +130,7 @@ function planNotes(context: Context, machine: Machine, prepared: Prepared): Note
     firstBackup,
     timeOf: (path) => times.get(path),
     earlierTimeOf: (path) => earlier.get(path),
-    ownerOf: (directory) => actual.directories.get(directory)?.uid,
+    ownershipOf: (directory) => actual.directories.get(directory),
     self: context.uid,
     token: Math.floor(context.now()).toString(36),
   });
@@ -230,6 +230,7 @@ async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Out
       begin: () => {
         tidy(prepared.decisions.length);
         syncWritten(machine, journal);
+        prepareUndoing(machine);
         phase = 'swap';
         Object.assign(swap, { inodes: stagedInodes(job) });
         writeJournal(machine, { ...journal, phase, inodes: swap.inodes });
@@ -245,19 +246,10 @@ async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Out
     { steps: [], begin: () => commit(machine, journal) },
   ];
   const undoing = (): void => {
-    if (phase === 'swap') noteUndoing(job);
+    if (phase === 'swap') noteUndoing(machine);
   };
   const interrupted = (): unknown => (context.signal.aborted && phase === 'create' ? interruption(context) : undefined);
   return applyStages(stages, { perform, interrupted, undoing });
-}
-
-/** Says in the journal that the way leads back now. Where even that cannot be written, undoing is still worth a try. */
-function noteUndoing({ context, machine, journal, swap }: Job): void {
-  try {
-    writeJournal(machine, { ...journal, phase: 'undo', inodes: swap.inodes });
-  } catch (error) {
-    context.log.warn('could not note in the journal that this is being undone', { error: messageOf(error) });
-  }
 }
 
 /** What was staged, by inode: after a crash that tells which exchanges have happened. */
@@ -276,7 +268,8 @@ function interruption({ signal }: Context): ActivateError {
 }
 
 function failure(job: Job, outcome: Exclude<Outcome, { state: 'done' }>): ActivateError {
-  if (outcome.state === 'stuck') return stuck(outcome.cause, outcome.undoCause, pathOf(outcome.undoing));
+  if (outcome.state === 'stuck')
+    return stuck(outcome.cause, outcome.undoCause, outcome.undoing === undefined ? undefined : pathOf(outcome.undoing));
   try {
     withdraw(job.machine, job.journal);
   } catch (error) {

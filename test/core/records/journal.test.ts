@@ -29,7 +29,7 @@ const anyJournal: fc.Arbitrary<Journal> = fc
       firstBackup: 3,
       timeOf: () => '1700000000000000000',
       earlierTimeOf: () => undefined,
-      ownerOf: () => 0,
+      ownershipOf: () => undefined,
       self: 0,
       token: 'x',
     });
