@@ -75,7 +75,7 @@ export function mountScript(layout: Layout, images: string, root: string): strin
 
 /** Shell commands that unmount them again. */
 export function unmountScript(root: string): string {
-  return `umount --recursive ${root}/run ${root}/etc ${root}/var ${root} 2>/dev/null || true; ! findmnt -rno TARGET | grep -q '^${root}'`;
+  return `umount --recursive ${root}/run ${root}/etc ${root}/var/lib ${root}/var ${root} 2>/dev/null || true; ! findmnt -rno TARGET | grep -q '^${root}'`;
 }
 
 /** A directory with images, none of them mounted, that every trial begins with a copy of. */
