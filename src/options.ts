@@ -48,6 +48,7 @@ export function addAttitudeOptions(command: Command): Command {
         'backup',
         'refuse',
         'keep',
+        'merge',
       ]),
     );
 }

@@ -7,6 +7,11 @@ export interface Ownership {
   readonly gid: number;
 }
 
+/** Whether others than the owner may make, rename and remove names in a directory; the group of root is no other. */
+export function isShared({ mode, gid }: Ownership): boolean {
+  return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);
+}
+
 /** What a regular file holds: its size and the SHA-256 of its bytes in hexadecimal. */
 export interface Content {
   readonly sizeBytes: number;

@@ -29,7 +29,15 @@ export function switchTo(context: Context, target: Target, scope: Scope, attitud
     const { live, default: next } = prepared.state;
     if (isIdle(prepared, scope)) return { state: 'nothing to do', shown: 'now', live, default: next, kept };
     const done = await carryOut(context, machine, prepared, scope);
-    return { state: 'done', shown: 'now', live: done.to, default: scope === 'live' ? next : done.to, kept, ...done };
+    return {
+      state: 'done',
+      shown: 'now',
+      live: done.to,
+      default: scope === 'live' ? next : done.to,
+      kept,
+      merged: mergedPaths(prepared),
+      ...done,
+    };
   });
 }
 
@@ -93,8 +101,13 @@ async function forNextBoot(context: Context, machine: Machine, prepared: Prepare
     changed: 0,
     backups: [],
     kept: [],
+    merged: [],
     swapMs: 0,
   };
+}
+
+function mergedPaths({ decisions }: Prepared): string[] {
+  return decisions.flatMap(({ path, action }) => (action === 'merge' ? [path] : []));
 }
 
 function keptPaths({ decisions }: Prepared): string[] {

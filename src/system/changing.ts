@@ -185,8 +185,10 @@ export function changeDirectory(
 ): void {
   attempt('change the owner and mode', path, () =>
     withDescriptor(openPath(root, path, open.readOnly | open.directory | open.noFollow), path, (descriptor) => {
-      const { uid, gid } = must(statusOf(descriptor), 'statx', path);
-      const isKnown = [before, after].some((known) => known.uid === uid && known.gid === gid);
+      const { mode, uid, gid } = must(statusOf(descriptor), 'statx', path);
+      const known = [before, after];
+      const isKnown =
+        known.some((each) => each.uid === uid && each.gid === gid) && known.some((each) => each.mode === mode);
       if (!isKnown) throw systemCallError('fchown', constants.errno.ESTALE, path);
       fchownSync(descriptor, after.uid, after.gid);
       fchmodSync(descriptor, after.mode);

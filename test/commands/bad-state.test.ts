@@ -132,7 +132,7 @@ describe('a record', () => {
     ['{', damaged],
     ['[]', damaged],
     ['{"schema": 1}', damaged],
-    ['{"schema":1,"from":1,"to":2,"phase":"late","roles":[],"staged":true,"firstBackup":1,"inodes":{}}', damaged],
+    ['{"schema":1,"from":1,"to":2,"phase":"late","roles":[],"staged":true,"firstBackup":1,"identities":{}}', damaged],
   ])('transition.json that holds %s', async (text, message) => {
     await withTwoGenerations(async (sandbox) => {
       const file = sandbox.on(`${STATE}/transition.json`);
@@ -251,10 +251,11 @@ test('another activation is waited for by whoever starts this one', async () => 
   });
 });
 
+const ignore = (): void => undefined;
+
 /** Keeps the warnings. */
 function logTo(): Log & { readonly said: string[] } {
   const said: string[] = [];
-  const ignore = (): void => undefined;
   return { said, debug: ignore, info: ignore, warn: (message) => void said.push(message), error: ignore };
 }
 
@@ -268,7 +269,7 @@ test('what was interrupted comes first', async () => {
       roles: [],
       staged: true,
       firstBackup: 1,
-      inodes: {},
+      identities: {},
       phases: { create: [], swap: [], remove: [], discard: [], backups: [], spent: [] },
     };
     writeFileSync(sandbox.on(`${STATE}/transition.json`), JSON.stringify(journal), { mode: 0o600 });

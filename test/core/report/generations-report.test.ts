@@ -72,6 +72,9 @@ const status: Status = {
   managed: 3,
   drifted: [],
   kept: [],
+  merged: [],
+  protection: 'immutable',
+  backups: 0,
   displaced: 0,
   unread: [],
 };
@@ -105,6 +108,9 @@ describe('a status', () => {
         displaced: 1,
         drifted: ['/etc/a\n'],
         kept: ['/etc/b'],
+        merged: ['/etc/d'],
+        protection: 'none',
+        backups: 2,
         unread: ['/etc/c'],
       },
       [
@@ -116,7 +122,11 @@ describe('a status', () => {
         "paths    3 managed, 1 drifted, 1 kept as the machine's, 1 original to come back",
         String.raw`  drifted: "/etc/a\n"`,
         '  kept: /etc/b',
+        '  merged: /etc/d',
         '  not read: /etc/c',
+        'What is kept stays until `--on-conflict backup` or `--on-drift backup` takes it over, or it is the same.',
+        'backups  2: `activate backups`',
+        'Generation 9 is not protected: its filesystem has no immutable files, so what writes through a link changes the record. `activate verify` finds that.',
         '`activate diff 9` shows what putting it right would change; `activate switch 9` does it.',
       ],
     ],
@@ -193,6 +203,14 @@ describe('a preview', () => {
         '',
       ].join('\n'),
     );
-    expect(renderRemarks({ ...preview, conflicts: [], unread: [], kept: [], touched: 1 })).toBe('');
+    expect(
+      renderRemarks({
+        ...preview,
+        conflicts: [],
+        unread: [],
+        kept: [],
+        touched: 1,
+      }),
+    ).toBe('');
   });
 });
