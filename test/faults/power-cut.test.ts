@@ -110,10 +110,11 @@ async function cutWhile(
   });
 }
 
-/** The first, the last, and some between. */
+/** The first, the last, and some between, the closer the later: most system calls stage, and most can go wrong in the swap. */
 function sampleOf(cuts: readonly Cut[]): Cut[] {
   if (cuts.length <= CUTS) return [...cuts];
-  const steps = Array.from({ length: CUTS }, (_, index) => Math.round((index * (cuts.length - 1)) / (CUTS - 1)));
+  const later = (share: number): number => 1 - (1 - share) ** 2;
+  const steps = Array.from({ length: CUTS }, (_, index) => Math.round(later(index / (CUTS - 1)) * (cuts.length - 1)));
   const indices = new Set(steps);
   return cuts.filter((_, index) => indices.has(index));
 }

@@ -44,7 +44,9 @@ describe.each([...shortages])('where $on lacks $of: $layout', (shortage) => {
       const { status, where, wrong } = await withCopy(machine, stock, (root) =>
         trySwitch({ shortage, root, left, args, after }),
       );
-      expect({ left, status, where, wrong }).toEqual({ left, status: status === 0 ? 0 : 4, where, wrong: [] });
+      expect({ left, where, wrong }).toEqual({ left, where, wrong: [] });
+      // 74 where not even the journal could be written, so that there was nothing to undo.
+      expect([0, 4, 74]).toContain(status);
       ends[where] = (ends[where] ?? 0) + 1;
     }
     console.log(`${shortage.layout}, ${shortage.on} lacks ${shortage.of}, ${transition}: ${JSON.stringify(ends)}`);
@@ -104,7 +106,7 @@ describe('where /var lacks blocks for what is kept as a backup', () => {
       return { peak: most, after: machine.lookAt(root) };
     });
     const ends: Record<string, number> = {};
-    for (let left = Math.round(peak * 0.7); left <= peak; left += Math.ceil(peak / 4 / AMOUNTS)) {
+    for (let left = Math.round(peak * 0.7); left <= peak; left += Math.ceil(peak / 2 / AMOUNTS)) {
       const stops = await withCopy(machine, stock, (root) => stopsWhileUndoing({ shortage, root, left, args, after }));
       for (const at of stops) {
         const { end, wrong } = await withCopy(machine, stock, (root) =>
