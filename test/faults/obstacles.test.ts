@@ -72,7 +72,6 @@ describe.each([...obstacles])('$what', ({ put, takeAway }) => {
     const before = see();
     const { status, stderr } = await machine.activateAt(ROOT, ...args);
     const changed = compareSnapshots(before, see(), { times: true }).slice(0, 5);
-    console.log(`${args[0]}: ${status} ${stderr.split('\n')[0]}`);
     await machine.shell(`${variables}; ${takeAway}`);
     // What is done already, and not yet tidied up, is said to be unfinished.
     if (status === 5) await machine.insistAt(ROOT, 'resume');
@@ -124,8 +123,16 @@ describe('a mount', () => {
 test.each(attempts)('without /proc a $verb writes nothing: not even the runtime works then', async ({ args }) => {
   const before = see();
   const { status } = await machine.run([
-    ...['unshare', '--mount', 'sh', '-c', 'umount --lazy /proc; exec "$@"', 'sh'],
-    ...['activate', ...args, '--root', ROOT],
+    'unshare',
+    '--mount',
+    'sh',
+    '-c',
+    'umount --lazy /proc; exec "$@"',
+    'sh',
+    'activate',
+    ...args,
+    '--root',
+    ROOT,
   ]);
   expect(status).not.toBe(0);
   expect(compareSnapshots(before, see(), { times: true })).toEqual([]);

@@ -113,8 +113,9 @@ async function cutWhile(
 /** The first, the last, and some between, the closer the later: most system calls stage, and most can go wrong in the swap. */
 function sampleOf(cuts: readonly Cut[]): Cut[] {
   if (cuts.length <= CUTS) return [...cuts];
-  const later = (share: number): number => 1 - (1 - share) ** 2;
-  const steps = Array.from({ length: CUTS }, (_, index) => Math.round(later(index / (CUTS - 1)) * (cuts.length - 1)));
+  const steps = Array.from({ length: CUTS }, (_, index) =>
+    Math.round((1 - (1 - index / (CUTS - 1)) ** 2) * (cuts.length - 1)),
+  );
   const indices = new Set(steps);
   return cuts.filter((_, index) => indices.has(index));
 }

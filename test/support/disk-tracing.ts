@@ -50,7 +50,10 @@ export async function traceActivate(
     if (!event.startsWith('--- stopped by SIGSTOP') || Number(pid ?? childOf(child.pid)) !== stopping) continue;
     await untilStopped(stopping);
     stops += 1;
-    process.kill(stopping, (await atStop(stops, call)) === 'kill' ? 'SIGKILL' : 'SIGCONT');
+    const after = await atStop(stops, call);
+    // Whatever it has started does not survive it.
+    if (after === 'kill') for (const each of new Set([childOf(child.pid), stopping])) process.kill(each, 'SIGKILL');
+    else process.kill(stopping, 'SIGCONT');
     stopping = 0;
   }
   return { status: await child.exited, stops };

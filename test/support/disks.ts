@@ -50,7 +50,7 @@ export function imagesOf(layout: Layout): readonly string[] {
 }
 
 /** Shell commands that make ext4 images below `images`. */
-export function makeScript(layout: Layout, images: string, flags: string): string {
+function makeScript(layout: Layout, images: string, flags: string): string {
   return imagesOf(layout)
     .map(
       (name) =>
