@@ -56,10 +56,11 @@ test('a switch that is killed is recovered from after the next boot, when inodes
   const calls: string[] = [];
   const { old, fresh } = await withOverlay('switched', async () => {
     const before = machine.lookAt(ROOT);
-    await traceActivate(machine, [...ARGS, '--root', ROOT], (_, call) => {
+    const { status } = await traceActivate(machine, [...ARGS, '--root', ROOT], (_, call) => {
       calls.push(call);
       return 'go on';
     });
+    expect(status).toBe(0);
     return { old: before, fresh: machine.lookAt(ROOT) };
   });
   const ends: Record<string, number> = {};
