@@ -27,8 +27,8 @@ export async function openDiskMachine(): Promise<DiskMachine> {
   const machine = await openMachine();
   writeDiskClosures(machine.on('/var/closures'));
   mkdirSync(machine.on('/var/images'));
-  // Any process of the namespace shows its mounts to whoever asks from outside.
-  const { pid } = machine.start(['sleep', 'infinity']);
+  // Any process of the namespace shows its mounts to whoever asks from outside. It ends with the tests, even where they are killed.
+  const { pid } = machine.start(['setpriv', '--pdeathsig', 'KILL', 'sleep', 'infinity']);
   const through = (path: string): string => `/proc/${pid}/root${path}`;
   const activateAt: DiskMachine['activateAt'] = (root, ...args) => machine.attempt([...args, '--root', root]);
   return {
