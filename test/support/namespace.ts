@@ -49,7 +49,7 @@ interface Started {
 }
 
 const project = resolve(import.meta.dir, '../..');
-const environment = {
+export const environment = {
   PATH: `${project}/dist:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
   HOME: '/var/home',
   LANG: 'C.UTF-8',
