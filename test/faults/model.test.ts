@@ -14,7 +14,7 @@ const SEED = process.env['SEED'] === undefined ? Date.now() % 2 ** 31 : Number(p
 const anyHistory = fc.record({
   machine: anyTree,
   closures: fc.array(anyClosure, { minLength: 2, maxLength: 3 }),
-  acts: fc.array(anyAct, { minLength: 1, maxLength: 14, size: 'max' }),
+  acts: fc.array(anyAct, { minLength: 5, maxLength: 14, size: 'max' }),
 });
 
 test('after every step of any history the machine is what a small model says', async () => {
@@ -50,4 +50,3 @@ async function onSandbox(machine: Tree, task: (sandbox: Sandbox) => Promise<void
     removeTree(root);
   }
 }
-

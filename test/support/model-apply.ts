@@ -15,7 +15,9 @@ import {
 /** Which of the two a command moves. */
 export type Scope = 'live and default' | 'live' | 'default';
 
-export type Switched = { readonly state: 'refused'; readonly paths: readonly string[] } | { readonly state: 'done'; readonly model: Model };
+export type Switched =
+  | { readonly state: 'refused'; readonly paths: readonly string[] }
+  | { readonly state: 'done'; readonly model: Model };
 
 /** What the machine is once a switch is through, or why it is refused. */
 export function switched(model: Model, to: Destination, scope: Scope, flags: Question['flags']): Switched {
@@ -24,6 +26,7 @@ export function switched(model: Model, to: Destination, scope: Scope, flags: Que
   if (refused.length > 0) return { state: 'refused', paths: refused };
   const { number, generation } = to;
   if (scope === 'default') {
+    if (number === model.default) return { state: 'done', model };
     if (number === 0 && model.live !== 0) return { state: 'refused', paths: [] };
     return { state: 'done', model: { ...withGeneration(model, to, generation.ledger), default: number } };
   }
@@ -50,8 +53,11 @@ function isIdle({ model, from, to }: Question, deeds: readonly Deed[], scope: Sc
   const isVisible = (deed: Deed): boolean =>
     deed.do === 'adopt' ? deed.mode !== undefined : !['keep', 'release', 'evict'].includes(deed.do);
   const kept = deeds.filter((deed) => deed.do === 'keep');
-  const isKept = kept.length === from.ledger.kept.size && kept.every(({ path, why }) => from.ledger.kept.get(path) === why);
-  return model.live === to.number && !deeds.some(isVisible) && isKept && (scope === 'live' || model.default === to.number);
+  const isKept =
+    kept.length === from.ledger.kept.size && kept.every(({ path, why }) => from.ledger.kept.get(path) === why);
+  return (
+    model.live === to.number && !deeds.some(isVisible) && isKept && (scope === 'live' || model.default === to.number)
+  );
 }
 
 interface Job {

@@ -18,7 +18,13 @@ export interface ModelClosure {
 
 /** What is at a path. Without a time nobody has said which it has. */
 export type Thing =
-  | { readonly kind: 'file'; readonly content: string; readonly mode: number; readonly uid: number; readonly at?: number | undefined }
+  | {
+      readonly kind: 'file';
+      readonly content: string;
+      readonly mode: number;
+      readonly uid: number;
+      readonly at?: number | undefined;
+    }
   | { readonly kind: 'symlink'; readonly text: string; readonly at?: number | undefined }
   | { readonly kind: 'directory'; readonly mode: number };
 
@@ -40,9 +46,25 @@ export interface Attitudes {
 
 /** Few, so that random trees share many, and most of them hostile. Rules are about the first four. */
 const ruled = ['a', 'b', 'a-b', 'passwd'] as const;
-const others = ['with space', '100%', '"q"', '*', '{x,y}', '\\x41', 'ä', '\udcff', '\u0001', '--', '.a', 'x'.repeat(255)];
+const others = [
+  'with space',
+  '100%',
+  '"q"',
+  '*',
+  '{x,y}',
+  '\\x41',
+  'ä',
+  '\udcff',
+  '\u0001',
+  '--',
+  '.a',
+  'x'.repeat(255),
+];
 export const names = [...ruled, ...others];
-const name = fc.oneof(fc.constantFrom(...ruled), fc.constantFrom(...names));
+const name = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...ruled) },
+  { weight: 1, arbitrary: fc.constantFrom(...names) },
+);
 
 const file = fc.record({
   kind: fc.constant('file' as const),
@@ -57,8 +79,9 @@ const symlink = fc.record({
 });
 
 function tree(depth: number): fc.Arbitrary<Tree> {
-  const child: fc.Arbitrary<Node> = depth === 0 ? fc.oneof(file, symlink) : fc.oneof(file, directory(depth - 1), symlink);
-  return fc.dictionary(name, child, { maxKeys: 5 });
+  const child: fc.Arbitrary<Node> =
+    depth === 0 ? fc.oneof(file, symlink) : fc.oneof(file, directory(depth - 1), symlink);
+  return fc.dictionary(name, child, { maxKeys: 4, size: 'max' });
 }
 
 function directory(depth: number): fc.Arbitrary<Node> {
@@ -88,7 +111,10 @@ const rule: fc.Arbitrary<Rule> = fc
   .map(({ name: about, what }) => ({ name: about, ...what }));
 
 export const anyTree = tree(2);
-export const anyClosure: fc.Arbitrary<ModelClosure> = fc.record({ tree: anyTree, rules: fc.array(rule, { maxLength: 4 }) });
+export const anyClosure: fc.Arbitrary<ModelClosure> = fc.record({
+  tree: anyTree,
+  rules: fc.array(rule, { maxLength: 4 }),
+});
 export const anyAttitudes: fc.Arbitrary<Attitudes> = fc.record({ onConflict: attitude, onDrift: attitude });
 
 /** Writes a closure below a directory that is made. */

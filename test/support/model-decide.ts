@@ -4,7 +4,12 @@ import { attitudeTo, hasRoom, inOrder, isBelow, isSame, oursAt, type Question, t
 
 /** What happens at one path. `save`: what was there is kept; else it was ours, and goes. */
 export type Deed = { readonly path: string } & (
-  | { readonly do: 'put'; readonly thing: Thing; readonly save?: 'displaced' | 'drifted' | undefined; readonly visible: boolean }
+  | {
+      readonly do: 'put';
+      readonly thing: Thing;
+      readonly save?: 'displaced' | 'drifted' | undefined;
+      readonly visible: boolean;
+    }
   | { readonly do: 'drop'; readonly save?: 'drifted' | undefined }
   | { readonly do: 'return'; readonly saved: Saved; readonly save?: 'drifted' | undefined }
   | { readonly do: 'evict'; readonly save: 'displaced' | 'drifted' }
@@ -60,7 +65,8 @@ function answerFor(question: Question, path: string): Answer {
   if (next === undefined || (next.place === 'seed' && wasThere))
     return ours === undefined ? undefined : giveUp(question, path, ours);
   if (next.place === 'directory') return directory(question, path, next);
-  if (found === undefined) return ours === undefined || next.place === 'seed' ? put(path, next) : drifted(question, path, next);
+  if (found === undefined)
+    return ours === undefined || next.place === 'seed' ? put(path, next) : drifted(question, path, next);
   if (next.place === 'seed' && ours === undefined) return undefined;
   if (ours === undefined) return unmanaged(question, path, next);
   if (isSame(found, ours.thing) || (found.kind === 'directory' && ours.place === 'directory')) {
@@ -150,7 +156,8 @@ function giveUp(question: Question, path: string, ours: Wanted): Answer {
   if (displaced !== undefined) return { path, do: 'return', saved: displaced, save };
   const holds = [...from.ledger.displaced.keys()].some((each) => isBelow(each, path));
   const again = adopted ?? (holds ? PLAIN : undefined);
-  if (again !== undefined && found !== undefined && !isDrifted) return put(path, { place: 'directory', thing: again, named: false });
+  if (again !== undefined && found !== undefined && !isDrifted)
+    return put(path, { place: 'directory', thing: again, named: false });
   return found === undefined ? undefined : { path, do: 'drop', save };
 }
 
@@ -178,7 +185,10 @@ function evictions(question: Question, deed: Deed): Verdict {
   const refused = strangers.filter((_, index) => policies[index] === 'refuse');
   if (refused.length > 0) return { deeds: [], refused };
   if (policies.includes('keep'))
-    return { deeds: question.to.generation.wanted.has(path) ? [{ path, do: 'keep', why: 'unmanaged' }] : [], refused: [] };
+    return {
+      deeds: question.to.generation.wanted.has(path) ? [{ path, do: 'keep', why: 'unmanaged' }] : [],
+      refused: [],
+    };
   const save = deed.do === 'return' ? 'drifted' : 'displaced';
   return { deeds: [deed, ...strangers.map((each): Deed => ({ path: each, do: 'evict', save }))], refused: [] };
 }

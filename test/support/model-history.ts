@@ -1,18 +1,52 @@
 import fc from 'fast-check';
 import { type Activate, activateOn } from './cli';
 import { type Scope, switched } from './model-apply';
-import { anyAttitudes, type Attitudes, type ModelClosure, names, type Thing, wantedBy, writeModelClosure } from './model-closure';
+import {
+  anyAttitudes,
+  type Attitudes,
+  type ModelClosure,
+  names,
+  type Thing,
+  wantedBy,
+  writeModelClosure,
+} from './model-closure';
 import { changeMode, crash, differences, edit, pointerOf, readFiles, readRecords, relativeTo } from './model-machine';
-import { type Destination, destinationFor, destinationOf, type Files, inOrder, isBelow, type Model } from './model-state';
+import {
+  type Destination,
+  destinationFor,
+  destinationOf,
+  type Files,
+  inOrder,
+  isBelow,
+  type Model,
+} from './model-state';
 import type { Sandbox } from './sandbox';
 import { bytesOf } from './trees';
 
 /** One thing that somebody does; the numbers pick from what there is by then. */
 export type Act =
-  | { readonly do: 'switch'; readonly to: number; readonly what: 'closure' | 'generation'; readonly scope: Scope; readonly flags: Attitudes }
-  | { readonly do: 'crash'; readonly to: number; readonly what: 'closure' | 'generation'; readonly scope: Scope; readonly flags: Attitudes; readonly at: number }
+  | {
+      readonly do: 'switch';
+      readonly to: number;
+      readonly what: 'closure' | 'generation';
+      readonly scope: Scope;
+      readonly flags: Attitudes;
+    }
+  | {
+      readonly do: 'crash';
+      readonly to: number;
+      readonly what: 'closure' | 'generation';
+      readonly scope: Scope;
+      readonly flags: Attitudes;
+      readonly at: number;
+    }
   | { readonly do: 'rollback'; readonly to: number | undefined; readonly flags: Attitudes }
-  | { readonly do: 'edit'; readonly where: number; readonly name: string | undefined; readonly what: 'file' | 'link' | 'directory' | 'nothing' | 'mode' }
+  | {
+      readonly do: 'edit';
+      readonly where: number;
+      readonly name: string | undefined;
+      readonly what: 'file' | 'link' | 'directory' | 'nothing' | 'mode';
+    }
   | { readonly do: 'gc'; readonly keep: number }
   | { readonly do: 'look' };
 
@@ -24,16 +58,37 @@ export const anyAct: fc.Arbitrary<Act> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('switch' as const), ...target, scope, flags: anyAttitudes }) },
   {
     weight: 3,
-    arbitrary: fc.record({ do: fc.constant('crash' as const), ...target, scope: fc.constantFrom<Scope>('live and default', 'live'), flags: anyAttitudes, at: fc.nat(16) }),
+    arbitrary: fc.record({
+      do: fc.constant('crash' as const),
+      ...target,
+      scope: fc.constantFrom<Scope>('live and default', 'live'),
+      flags: anyAttitudes,
+      at: fc.nat(12),
+    }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('rollback' as const), to: fc.option(pick, { nil: undefined }), flags: anyAttitudes }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('rollback' as const),
+      to: fc.option(pick, { nil: undefined }),
+      flags: anyAttitudes,
+    }),
+  },
   {
     weight: 7,
     arbitrary: fc.record({
       do: fc.constant('edit' as const),
       where: pick,
       name: fc.option(fc.constantFrom(...names), { nil: undefined }),
-      what: fc.constantFrom('file' as const, 'file' as const, 'link' as const, 'directory' as const, 'nothing' as const, 'nothing' as const, 'mode' as const),
+      what: fc.constantFrom(
+        'file' as const,
+        'file' as const,
+        'link' as const,
+        'directory' as const,
+        'nothing' as const,
+        'nothing' as const,
+        'mode' as const,
+      ),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('gc' as const), keep: fc.nat(3) }) },
@@ -51,7 +106,12 @@ export interface History {
   edits: number;
 }
 
-export function beginHistory(sandbox: Sandbox, closures: readonly ModelClosure[], model: Model, tally: History['tally']): History {
+export function beginHistory(
+  sandbox: Sandbox,
+  closures: readonly ModelClosure[],
+  model: Model,
+  tally: History['tally'],
+): History {
   const written = closures.map((closure, index) => {
     const at = sandbox.on(`/closures/${index}`);
     writeModelClosure(at, closure);
@@ -97,7 +157,10 @@ interface Chosen {
   readonly argument: string;
 }
 
-function choose({ model, closures }: History, { to, what }: { to: number; what: 'closure' | 'generation' }): Chosen | undefined {
+function choose(
+  { model, closures }: History,
+  { to, what }: { to: number; what: 'closure' | 'generation' },
+): Chosen | undefined {
   if (what === 'generation') {
     const numbers = [0, ...model.generations.keys()];
     const number = numbers[to % numbers.length] ?? 0;
@@ -126,14 +189,20 @@ async function goTo(history: History, act: Act & { readonly do: 'switch' }): Pro
   if (chosen === undefined) return;
   const next = switched(history.model, chosen.destination, act.scope, act.flags);
   await insist(history, next.state === 'refused' ? 3 : 0, [verbs[act.scope], chosen.argument, ...flagsOf(act.flags)]);
-  count(history, `${verbs[act.scope]} ${next.state === 'refused' ? 'refused' : next.model === history.model ? 'idle' : 'done'}`);
+  count(
+    history,
+    `${verbs[act.scope]} ${next.state === 'refused' ? 'refused' : next.model === history.model ? 'idle' : 'done'}`,
+  );
   if (next.state === 'done') history.model = next.model;
 }
 
 async function rollBack(history: History, { to, flags }: Act & { readonly do: 'rollback' }): Promise<undefined> {
   const { model } = history;
   const numbers = [0, ...model.generations.keys()];
-  const before = numbers.filter((number) => number < model.live).toSorted((a, b) => a - b).at(-1);
+  const before = numbers
+    .filter((number) => number < model.live)
+    .toSorted((a, b) => a - b)
+    .at(-1);
   const number = to === undefined ? before : numbers[to % numbers.length];
   const argv = ['rollback', ...(to === undefined ? [] : [String(number)]), ...flagsOf(flags)];
   if (number === undefined) {
@@ -153,7 +222,10 @@ async function interrupt(history: History, act: Act & { readonly do: 'crash' }):
   const next = switched(history.model, chosen.destination, act.scope, act.flags);
   if (next.state === 'refused' || next.model === history.model) return;
   const number = Number(chosen.argument);
-  const wanted = act.what === 'closure' ? { kind: 'closure', argument: chosen.argument } as const : { kind: 'generation', number } as const;
+  const wanted =
+    act.what === 'closure'
+      ? ({ kind: 'closure', argument: chosen.argument } as const)
+      : ({ kind: 'generation', number } as const);
   const end = await crash(history.sandbox, { target: wanted, scope: act.scope, flags: act.flags, at: act.at });
   const resumed = JSON.parse(await insist(history, 0, ['resume', '--json'])) as { state: string };
   if ((resumed.state === 'nothing to do') !== (end === 'done')) throw new Error(`${end}, and then ${resumed.state}`);
@@ -209,9 +281,16 @@ function thingOf(what: 'file' | 'link' | 'directory' | 'nothing', number: number
 function compare({ sandbox, model }: History): string[] {
   const files = differences(model.files, readFiles(sandbox.on('/etc'), '/etc'));
   const { generations, live: number, default: next, backups, litter } = readRecords(sandbox);
-  const said = { generations: [...model.generations.keys()].toSorted((a, b) => a - b), live: model.live, default: model.default };
+  const said = {
+    generations: [...model.generations.keys()].toSorted((a, b) => a - b),
+    live: model.live,
+    default: model.default,
+  };
   const is = { generations, live: number, default: next };
-  const records = JSON.stringify(said) === JSON.stringify(is) ? [] : [`expected ${JSON.stringify(said)}, found ${JSON.stringify(is)}`];
+  const records =
+    JSON.stringify(said) === JSON.stringify(is)
+      ? []
+      : [`expected ${JSON.stringify(said)}, found ${JSON.stringify(is)}`];
   const saved = model.saved.map(({ path, things }) => relativeTo(things, path));
   return [...files, ...records, ...compareBackups(saved, backups), ...litter, ...shownWrongly({ sandbox, model })];
 }
@@ -249,4 +328,3 @@ function thingsOf(node: ModelClosure['tree'][string], path: string): Files {
   const below = Object.entries(node.children).flatMap(([name, child]) => [...thingsOf(child, `${path}/${name}`)]);
   return new Map([[path, { kind: 'directory', mode: node.mode }], ...below]);
 }
-

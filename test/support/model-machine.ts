@@ -1,4 +1,14 @@
-import { chmodSync, lstatSync, lutimesSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import type { Step } from '../../src/core/plan/step';
 import { withMachine } from '../../src/engine/machine';
 import { prepareTransition, type Target } from '../../src/engine/prepare';
@@ -13,7 +23,8 @@ import { bytesOf } from './trees';
 /** What is below a directory, by paths that begin with a name of the caller's; read without help from what is under test. */
 export function readFiles(directory: string | Buffer, name: string): Map<string, Thing> {
   const files = new Map<string, Thing>();
-  if (lstatSync(directory, { throwIfNoEntry: false }) !== undefined) read(typeof directory === 'string' ? bytesOf(directory) : directory, name, files);
+  if (lstatSync(directory, { throwIfNoEntry: false }) !== undefined)
+    read(typeof directory === 'string' ? bytesOf(directory) : directory, name, files);
   return files;
 }
 
@@ -68,7 +79,10 @@ export function changeMode(sandbox: Sandbox, path: string, mode: number): void {
 export function differences(expected: Files, found: Files): string[] {
   return [...new Set([...expected.keys(), ...found.keys()])].flatMap((path) => {
     const [want, is] = [expected.get(path), found.get(path)];
-    const said = is !== undefined && 'at' in is && (want === undefined || !('at' in want) || want.at === undefined) ? { ...is, at: undefined } : is;
+    const said =
+      is !== undefined && 'at' in is && (want === undefined || !('at' in want) || want.at === undefined)
+        ? { ...is, at: undefined }
+        : is;
     const [left, right] = [render(want), render(said)];
     return left === right ? [] : [`${JSON.stringify(path)}: expected ${left}, found ${right}`];
   });
@@ -77,7 +91,7 @@ export function differences(expected: Files, found: Files): string[] {
 function render(thing: Thing | undefined): string {
   if (thing === undefined) return 'nothing';
   const at = 'at' in thing && thing.at !== undefined ? ` of ${thing.at}` : '';
-  if (thing.kind === 'symlink') return `a link to ${JSON.stringify(thing.text)}${at}`;
+  if (thing.kind === 'symlink') return `a link to ${JSON.stringify(bytesOf(thing.text).toString('latin1'))}${at}`;
   if (thing.kind === 'directory') return `a directory ${thing.mode.toString(8)}`;
   return `a file ${thing.mode.toString(8)} of user ${thing.uid}: ${JSON.stringify(thing.content)}${at}`;
 }
@@ -149,4 +163,3 @@ export async function crash(sandbox: Sandbox, { target, scope, flags, at }: Inte
 export function relativeTo(things: Files, path: string): Files {
   return new Map([...things].map(([each, thing]) => [each.slice(path.length), thing]));
 }
-

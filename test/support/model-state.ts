@@ -55,7 +55,11 @@ export interface Destination {
 }
 
 /** A closure becomes a new generation, unless it is the live one or the default. */
-export function destinationFor(model: Model, { rules }: ModelClosure, wanted: ReadonlyMap<string, Wanted>): Destination {
+export function destinationFor(
+  model: Model,
+  { rules }: ModelClosure,
+  wanted: ReadonlyMap<string, Wanted>,
+): Destination {
   const digest = JSON.stringify([...wanted].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   const known = [model.live, model.default].find((number) => model.generations.get(number)?.digest === digest);
   const number = known ?? Math.max(0, ...model.generations.keys()) + 1;
