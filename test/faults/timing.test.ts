@@ -185,3 +185,35 @@ test.each([
   },
   60_000,
 );
+
+test('what comes back from another filesystem is not led out of /etc', async () => {
+  const machine = await openMachine({ mounts: ['/var/lib/activate'] });
+  try {
+    const sandbox = { root: machine.root, on: machine.on, remove: () => undefined };
+    const open = { 'etc/open': { directory: 0o777 }, 'etc/open/sub/stays': 'x\n' };
+    writeClosure(sandbox, '1', { ...open, 'etc/open/sub/mine': 'built\n' });
+    writeClosure(sandbox, '2', open);
+    await machine.shell(
+      'mkdir -p /etc/open/sub /var/victim /var/ambush; chmod 0777 /etc/open; echo own >/etc/open/sub/mine',
+    );
+    const script = `#!/bin/sh
+      mv -T /etc/open/sub /etc/open/real; ln -s /var/victim /etc/open/sub; chown -h 1000 /etc/open/sub
+      /usr/bin/cp "$@"
+      status=$?
+      rm /etc/open/sub; mv -T /etc/open/real /etc/open/sub
+      exit $status
+    `;
+    writeFileSync(machine.on('/var/ambush/cp'), script);
+    chmodSync(machine.on('/var/ambush/cp'), 0o755);
+    await machine.activate('switch', '/closures/1', '--on-conflict=backup');
+    const before = takeSnapshot(machine.on('/var/victim'));
+    const environment = { PATH: `/var/ambush:${process.cwd()}/dist:/usr/bin:/bin` };
+    const { status } = await machine.attempt(['switch', '1'], { environment });
+    expect(status).toBe(0);
+    const back = await machine.attempt(['rollback', '0'], { environment });
+    expect(takeSnapshot(machine.on('/var/victim'))).toEqual(before);
+    expect([0, 3, 4]).toContain(back.status);
+  } finally {
+    await machine.close();
+  }
+}, 60_000);

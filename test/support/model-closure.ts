@@ -172,7 +172,7 @@ function isFor({ name: about, place }: Rule, path: string): boolean {
 
 function leaf(path: string, node: Exclude<Node, { kind: 'directory' }>, place: Rule['place'], mode?: number): Wanted {
   if (node.kind === 'symlink') {
-    if (place === 'link') return linkTo(path, node);
+    if (place === 'link' || place === 'whole') return linkTo(path, node);
     const thing = { kind: 'symlink', text: node.linkText } as const;
     return { place: place === 'seed' ? 'seed' : 'direct', thing, named: false };
   }
