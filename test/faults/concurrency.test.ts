@@ -142,24 +142,41 @@ test('eight that are killed at random leave what one resume makes one of the eig
   const ends: Record<string, number> = {};
   for (let round = 0; round < ROUNDS; round += 1) {
     const started = closures.map((closure) => machine.start(['activate', 'switch', closure]));
-    await Bun.sleep(20 + ((round * 37) % 120));
+    await Bun.sleep(60 + ((round * 37) % 300));
     for (const { kill } of started) kill('SIGKILL');
     for (const { finished } of started) await finished;
-    const { status } = await resumed();
-    ends[status] = (ends[status] ?? 0) + 1;
+    const state = await resumed();
+    ends[state] = (ends[state] ?? 0) + 1;
     expect(each).toContain(await seen());
     await machine.activate('diff', '--exit-code');
   }
   console.log(`${ROUNDS} rounds of eight killed: resume ended ${JSON.stringify(ends)}`);
 }, 1_800_000);
 
+test('whoever reads while generations come and go sees whole records', async () => {
+  const readers = [
+    watch([['list'], ['list', '--json']]),
+    watch([
+      ['status', '--json'],
+      ['diff', '0', '--json'],
+    ]),
+  ];
+  for (let round = 0; round < ROUNDS * 4; round += 1) {
+    await machine.activate('switch', closures[round % closures.length] ?? '');
+    await machine.activate('gc', '--keep', '1');
+  }
+  const ends = await Promise.all(readers.map(async ({ stop }) => stop()));
+  console.log(`${ROUNDS * 4} switches and gcs, ${ends.map(({ reads }) => reads).join(' + ')} reads beside them`);
+  expect(ends.flatMap(({ failures }) => failures)).toEqual([]);
+}, 1_800_000);
+
 /** systemd-tmpfiles holds the lock until it has ended. */
-async function resumed(): Promise<Finished> {
+async function resumed(): Promise<string> {
   for (;;) {
-    const finished = await machine.attempt(['resume']);
+    const finished = await machine.attempt(['resume', '--json']);
     if (finished.status !== 75) {
       expect(finished.status).toBe(0);
-      return finished;
+      return (JSON.parse(finished.stdout) as { state: string }).state;
     }
     await Bun.sleep(5);
   }
