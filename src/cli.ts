@@ -24,6 +24,8 @@ export interface GlobalOptions {
   readonly root: string;
   readonly json: boolean;
   readonly logLevel: LogLevel;
+  /** Seconds to wait for another activation to end. */
+  readonly wait: number;
 }
 
 /**
@@ -112,8 +114,8 @@ function globalOptions(program: Command): GlobalOptions {
     {},
     ...[program, ...program.commands].map((command) => command.opts()),
   );
-  const { root = '/', json = false, logLevel = 'info' } = given;
-  return { root, json, logLevel };
+  const { root = '/', json = false, logLevel = 'info', wait = 0 } = given;
+  return { root, json, logLevel, wait };
 }
 
 function usageError({ code, message }: CommanderError): ActivateError {

@@ -18,6 +18,8 @@ export interface Context {
   /** Who runs this: 0 is root. */
   readonly uid: number;
   readonly version: string;
+  /** How long to wait for another activation to end, in milliseconds. */
+  readonly lockWaitMs: number;
   /** Results are one JSON document. */
   readonly json: boolean;
   /** Now, in milliseconds since 1970. */

@@ -44,13 +44,14 @@ function newLog(level: LogLevel): Log {
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
-function contextFor({ root, json, logLevel }: GlobalOptions): Context {
+function contextFor({ root, json, logLevel, wait }: GlobalOptions): Context {
   const isColourful = isTerminal && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
   return {
     root,
     workingDirectory: process.cwd(),
     uid: process.geteuid?.() ?? 0,
     version,
+    lockWaitMs: wait * 1000,
     json,
     now: () => Date.now(),
     elapsed: () => performance.now(),

@@ -24,6 +24,16 @@ export function addClosureOptions(command: Command): Command {
     .option('--policy <file>', "the policy, instead of the closure's own activation.toml");
 }
 
+/** For every command that changes the machine. */
+export function addWaitOption(command: Command): Command {
+  return command.option('--wait <seconds>', 'wait for another activation to end', parseSeconds);
+}
+
+function parseSeconds(text: string): number {
+  if (!/^\d{1,6}$/u.test(text)) throw new InvalidArgumentError('It is not a number of seconds.');
+  return Number(text);
+}
+
 export function addAttitudeOptions(command: Command): Command {
   return command
     .addOption(
@@ -38,6 +48,7 @@ export function addAttitudeOptions(command: Command): Command {
         'backup',
         'refuse',
         'keep',
+        'merge',
       ]),
     );
 }

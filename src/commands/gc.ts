@@ -3,7 +3,7 @@ import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
 import { plural } from '../core/report/report';
 import { collectGarbage } from '../engine/collecting';
-import { parseAge, parseNumber, type Run } from '../options';
+import { addWaitOption, parseAge, parseNumber, type Run } from '../options';
 
 interface Flags {
   readonly keep?: number;
@@ -12,8 +12,7 @@ interface Flags {
 
 /** Declares `gc`: removes generations that nobody needs. */
 export function declareGc(program: Command, run: Run): void {
-  program
-    .command('gc')
+  addWaitOption(program.command('gc'))
     .summary('remove old generations; never what is live, default or booted')
     .option('--keep <number>', 'keep the newest ones', parseNumber)
     .option('--older-than <age>', 'remove only what is older, e.g. 30d', parseAge)

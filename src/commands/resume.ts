@@ -1,14 +1,13 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
-import { resume } from '../engine/transition/resume';
-import type { Run } from '../options';
+import { resume } from '../engine/switching';
+import { addWaitOption, type Run } from '../options';
 
 /** Declares `resume`: finishes or undoes what a crash interrupted. */
 export function declareResume(program: Command, run: Run): void {
-  program
-    .command('resume')
-    .summary('finish or undo what a crash interrupted')
-    .action(() => run(resumeCommand));
+  addWaitOption(program.command('resume').summary('finish or undo what a crash interrupted')).action(() =>
+    run(resumeCommand),
+  );
 }
 
 async function resumeCommand(context: Context): Promise<number> {

@@ -11,6 +11,7 @@ import type { Scope } from '../engine/transition/transition';
 import {
   addAttitudeOptions,
   addClosureOptions,
+  addWaitOption,
   type AttitudeFlags,
   type ClosureFlags,
   parseNumber,
@@ -55,7 +56,7 @@ export function declareSwitch(program: Command, run: Run): void {
       .command(name)
       .summary(summary)
       .argument('<closure|generation>', 'a built system, or a number');
-    addAttitudeOptions(addClosureOptions(command))
+    addWaitOption(addAttitudeOptions(addClosureOptions(command)))
       .option('--dry-run', 'print what would change, and change nothing')
       .addHelpText('after', `\nExample:\n  ${example}`)
       .action((argument: string, flags: Flags) =>
@@ -70,7 +71,7 @@ export function declareRollback(program: Command, run: Run): void {
     .command('rollback')
     .summary('go back to the generation before, or to the one named')
     .argument('[generation]', 'its number; 0 gives everything back to the machine', parseNumber);
-  addAttitudeOptions(command)
+  addWaitOption(addAttitudeOptions(command))
     .option('--dry-run', 'print what would change, and change nothing')
     .addHelpText('after', '\nExamples:\n  activate rollback\n  activate rollback 0')
     .action((number: number | undefined, flags: Flags) =>

@@ -7,6 +7,11 @@ export interface Ownership {
   readonly gid: number;
 }
 
+/** Whether others than the owner may make, rename and remove names in a directory; the group of root is no other. */
+export function isShared({ mode, gid }: Ownership): boolean {
+  return (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0);
+}
+
 /** What a regular file holds: its size and the SHA-256 of its bytes in hexadecimal. */
 export interface Content {
   readonly sizeBytes: number;
@@ -77,6 +82,9 @@ export const POINTER = '/run/filesystem-overlay' as TargetPath;
 
 /** The directory of everything that `activate` records. */
 export const STATE = '/var/lib/activate' as TargetPath;
+
+/** What came out of three-way merges, until it is in its place. */
+export const MERGED = '/var/lib/activate/merged' as TargetPath;
 
 /** The text of the link that shows `path` of the live generation. */
 export function overlayLinkText(path: TargetPath): string {

@@ -14,6 +14,8 @@ export const exitStatuses = {
   FAILED: 4,
   /** A step failed, and undoing it failed as well. */
   UNDO_FAILED: 5,
+  /** The new generation is live, but not all that it does not need could be removed. */
+  UNFINISHED: 5,
   /** The closure cannot be shown. */
   CLOSURE: 65,
   /** The policy cannot be used. */

@@ -3,7 +3,8 @@ import type { Generation } from '../core/records/generation';
 import { readGeneration, readState, type State } from './generations';
 import { type Machine, withMachine } from './machine';
 import { dropGeneration } from './transition/stage';
-import { refuseInterrupted, withLockedMachine } from './switching';
+import { withLockedMachine } from './locked';
+import { refuseInterrupted } from './switching';
 
 /** Which generations may go: all but the newest `keep`, and those older than `olderThanMs`; both where both are given. */
 export interface GcOptions {

@@ -151,7 +151,9 @@ function readWithheld(machine: Machine, number: number): Record<string, string> 
 
 function readLedger(machine: Machine, number: number): Ledger {
   const file = joinTarget(generationDirectory(number), 'ledger.json');
-  const text = readText(machine, file);
+  // Between the swap and the end of the commit there is only the next one.
+  const text =
+    readText(machine, file) ?? readText(machine, joinTarget(generationDirectory(number), 'ledger.next.json'));
   return text === undefined ? emptyLedger : parseLedger(text, hostPath(machine.root.path, file));
 }
 
@@ -169,8 +171,19 @@ export function numberBefore(state: State): number {
   return state.numbers.findLast((number) => number < state.live) ?? 0;
 }
 
+/**
+ * The text of a record; `undefined` where nothing is.
+ *
+ * @throws {ActivateError} `STATE` where something else than a file is in its place
+ */
 export function readText({ root }: Machine, path: TargetPath): string | undefined {
-  return readStatus(root, path)?.kind === 'file' ? decode(readFile(root, path)) : undefined;
+  const kind = readStatus(root, path)?.kind;
+  if (kind === undefined) return undefined;
+  if (kind === 'file') return decode(readFile(root, path));
+  throw new ActivateError('STATE', `the record is damaged: it is a ${kind}`, {
+    path: hostPath(root.path, path),
+    hint: 'Restore it from a backup.',
+  });
 }
 
 function decode(bytes: Uint8Array): string {

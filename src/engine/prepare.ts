@@ -2,6 +2,7 @@ import type { Context } from '../context';
 import { encodePieces } from '../core/bytes';
 import type { Attitude, OnConflict, OnDrift, Side } from '../core/plan/decision';
 import { type Answer, decideTransition } from '../core/plan/decide';
+import type { Merge } from '../core/plan/merge';
 import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Actual } from '../core/found';
@@ -25,6 +26,7 @@ import {
   type State,
 } from './generations';
 import type { Machine } from './machine';
+import { readMerges } from './merging';
 import { scan } from './scan';
 
 /** What the command line says about the machine's own. */
@@ -63,6 +65,8 @@ export interface Prepared extends Answer {
   readonly from: Side & { readonly number: number; readonly overlay: TargetPath | undefined };
   readonly to: Destination;
   readonly actual: Actual;
+  /** What three-way merges came to, where the policy asks for them. */
+  readonly merges: ReadonlyMap<TargetPath, Merge>;
   /** What this user could not read, so that the plan may say too much or too little there. */
   readonly unread: readonly Unread[];
 }
@@ -88,12 +92,13 @@ export function prepareTransition(
   const actual = scan(machine, from, to.entries);
   tidy(to.entries.length);
   const attitude = attitudeTo(to, generation?.rules ?? [], attitudes);
-  const answer = decideTransition({ from, to: to.entries, actual, attitude });
+  const merges = readMerges(machine, { from, to, actual, attitude });
+  const answer = decideTransition({ from, to: to.entries, actual, attitude, merges });
   const unread = [
     ...(to.closure?.unread ?? []),
     ...actual.unread.map((path) => ({ path, why: 'no permission to read it' })),
   ];
-  return { ...answer, state, from, to, actual, unread };
+  return { ...answer, state, from, to, actual, merges, unread };
 }
 
 function isRecorded(side: Side): side is Recorded {

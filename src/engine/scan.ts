@@ -224,10 +224,11 @@ function digestOf({ machine }: Scan, path: TargetPath): string | undefined {
 
 /** In directories of ours that go, finds what no generation names. */
 function findStrangers(job: Scan, from: Side, to: readonly Entry[]): void {
-  const going = [...joinEntries(from.entries, to)].filter(
-    ({ path, previous, next }) =>
-      previous?.place === 'directory' && next?.place !== 'directory' && job.directories.has(path),
-  );
+  const going = [...joinEntries(from.entries, to)].filter(({ path, previous, next }) => {
+    if (previous?.place !== 'directory' || next?.place === 'directory') return false;
+    unlessForbidden(() => lookAtDirectory(job, path));
+    return job.directories.has(path);
+  });
   if (going.length === 0) return;
   const ours = new Set<TargetPath>();
   for (const { path, place } of from.entries)

@@ -1,9 +1,13 @@
 import type { Context } from '../context';
-import type { Decision } from '../core/plan/decision';
+import type { Decision, KeepReason } from '../core/plan/decision';
+import { STATE } from '../core/entry';
+import { isBelow, type TargetPath } from '../core/path';
+import type { Ledger } from '../core/records/ledger';
 import type { Status } from '../core/report/generations-report';
 import { ActivateError } from '../core/errors';
 import { JOURNAL } from '../core/records/generation';
 import { readStatus } from '../system/reading';
+import { backupNumbers } from './backups';
 import { readGeneration } from './generations';
 import { readJournal } from './transition/journal';
 import { type Machine, withMachine } from './machine';
@@ -34,11 +38,34 @@ export function readMachineStatus(context: Context): Promise<Status> {
       drifted: [...decisions.filter(isDrift), ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(
         ({ path }) => path,
       ),
-      kept: [...kept.keys()],
+      kept: keptAs(kept, ['unmanaged', 'drifted']),
+      merged: keptAs(kept, ['merged']),
+      protection: protectionOf(machine, from.overlay),
+      backups: countBackups(machine),
       displaced: from.ledger.displaced.size,
       unread: unread.map(({ path }) => path),
     };
   });
+}
+
+function keptAs(kept: Ledger['kept'], reasons: readonly KeepReason[]): TargetPath[] {
+  return [...kept].filter(([, why]) => reasons.includes(why)).map(([path]) => path);
+}
+
+function protectionOf({ root }: Machine, overlay: TargetPath | undefined): Status['protection'] {
+  if (overlay === undefined) return undefined;
+  if (!isBelow(overlay, STATE)) return 'store';
+  return readStatus(root, overlay)?.immutable === true ? 'immutable' : 'none';
+}
+
+/** Who is not root does not see how many there are. */
+function countBackups(machine: Machine): number {
+  try {
+    return backupNumbers(machine).length;
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'PERMISSION') return 0;
+    throw error;
+  }
 }
 
 function readInterrupted(machine: Machine): Status['interrupted'] {

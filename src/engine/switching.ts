@@ -1,17 +1,15 @@
 import type { Context } from '../context';
 import type { Switched } from '../core/report/outcome';
 import { ActivateError } from '../core/errors';
-import { hostPath, type TargetPath } from '../core/path';
+import { hostPath } from '../core/path';
 import { readStatus } from '../system/reading';
-import { makeDirectories, syncFilesystem } from '../system/changing';
-import { tryLock } from '../system/locking';
-import { POINTER, STATE } from '../core/entry';
-import { roleLink } from './generations';
+import { POINTER } from '../core/entry';
+import { withLockedMachine } from './locked';
+import type { Machine } from './machine';
 import { readJournal } from './transition/journal';
-import { type Machine, withMachine } from './machine';
+import { type Resumed, resumeTransition } from './transition/resume';
 import { type Attitudes, type Prepared, prepareTransition, type Target } from './prepare';
-import { stageGeneration, writeRole } from './transition/stage';
-import { carryOut, isVisible, type Scope } from './transition/transition';
+import { carryOut, isVisible, type Scope, stageForBoot } from './transition/transition';
 
 /**
  * Makes the machine show a closure or generation, or have it shown from the next boot on.
@@ -20,7 +18,7 @@ import { carryOut, isVisible, type Scope } from './transition/transition';
  */
 export function switchTo(context: Context, target: Target, scope: Scope, attitudes: Attitudes): Promise<Switched> {
   return withLockedMachine(context, async (machine) => {
-    refuseInterrupted(machine);
+    await resumeFirst(context, machine);
     const prepared = prepareTransition(context, machine, target, attitudes);
     if (prepared.conflicts.length > 0) return { state: 'refused', conflicts: prepared.conflicts };
     refuseUnread(prepared);
@@ -31,7 +29,15 @@ export function switchTo(context: Context, target: Target, scope: Scope, attitud
     const { live, default: next } = prepared.state;
     if (isIdle(prepared, scope)) return { state: 'nothing to do', shown: 'now', live, default: next, kept };
     const done = await carryOut(context, machine, prepared, scope);
-    return { state: 'done', shown: 'now', live: done.to, default: scope === 'live' ? next : done.to, kept, ...done };
+    return {
+      state: 'done',
+      shown: 'now',
+      live: done.to,
+      default: scope === 'live' ? next : done.to,
+      kept,
+      merged: mergedPaths(prepared),
+      ...done,
+    };
   });
 }
 
@@ -68,7 +74,8 @@ function isKeptAlready({ decisions, from }: Prepared): boolean {
 }
 
 /** Records a generation and makes it the one that the next boot shows. What is live stays. */
-async function forNextBoot(context: Context, machine: Machine, { state, to }: Prepared): Promise<Switched> {
+async function forNextBoot(context: Context, machine: Machine, prepared: Prepared): Promise<Switched> {
+  const { state, to } = prepared;
   if (to.closure === undefined && state.default === to.number) {
     return { state: 'nothing to do', shown: 'at the next boot', live: state.live, default: state.default, kept: [] };
   }
@@ -82,11 +89,7 @@ async function forNextBoot(context: Context, machine: Machine, { state, to }: Pr
     );
   }
   if (state.live !== to.number) warnOfBoot(context, to.number);
-  if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
-  makeDirectories(machine.root, STATE, 0o755);
-  syncFilesystem(machine.root, STATE);
-  writeRole(machine, roleLink('default'), to.number);
-  syncFilesystem(machine.root, STATE);
+  await stageForBoot(context, machine, prepared);
   const { live } = state;
   return {
     state: 'done',
@@ -98,8 +101,13 @@ async function forNextBoot(context: Context, machine: Machine, { state, to }: Pr
     changed: 0,
     backups: [],
     kept: [],
+    merged: [],
     swapMs: 0,
   };
+}
+
+function mergedPaths({ decisions }: Prepared): string[] {
+  return decisions.flatMap(({ path, action }) => (action === 'merge' ? [path] : []));
 }
 
 function keptPaths({ decisions }: Prepared): string[] {
@@ -126,36 +134,17 @@ export function refuseInterrupted(machine: Machine): void {
   );
 }
 
-const LOCK_DIRECTORY = '/run/activate' as TargetPath;
-const LOCK = '/run/activate/lock' as TargetPath;
+/** Finishes or undoes what a crash interrupted. */
+export function resume(context: Context): Promise<Resumed> {
+  return withLockedMachine(context, (machine) => resumeTransition(context, machine));
+}
 
-/**
- * Opens the machine with the right to change it, for the length of a task.
- *
- * @throws {ActivateError} `PERMISSION` or `LOCKED`, before anything was written
- */
-export function withLockedMachine<Result>(
-  context: Context,
-  task: (machine: Machine) => Promise<Result>,
-): Promise<Result> {
-  return withMachine(context, async (machine) => {
-    if (context.uid !== 0 && machine.root.path === '/') {
-      throw new ActivateError('PERMISSION', 'only root may change this machine', {
-        hint: 'Run it as root, or try it with --root DIR.',
-      });
-    }
-    makeDirectories(machine.root, LOCK_DIRECTORY, 0o755);
-    const lock = tryLock(machine.root, LOCK);
-    if (lock === undefined) {
-      throw new ActivateError('LOCKED', 'another activation is running', {
-        path: LOCK,
-        hint: 'Wait for it to finish.',
-      });
-    }
-    try {
-      return await task({ ...machine, lock: lock.descriptor });
-    } finally {
-      lock.release();
-    }
-  });
+/** What a crash interrupted comes to its end before anything else begins. */
+async function resumeFirst(context: Context, machine: Machine): Promise<void> {
+  const resumed = await resumeTransition(context, machine);
+  if (resumed.state === 'nothing to do') return;
+  const { from, to, state, live } = resumed;
+  context.log.warn(
+    `the transition from generation ${from} to ${to} had been interrupted; it was ${state}, and generation ${live} was live before this command began`,
+  );
 }

@@ -90,10 +90,19 @@ function lookAfter(job: Job, decision: Decision): Look | undefined {
     case 'show':
     case 'replace':
       return lookAtEntry(job, decision.next);
+    case 'merge':
+      return lookAtMerged(job, decision);
     case 'keep':
     case 'release':
       return undefined;
   }
+}
+
+function lookAtMerged({ prepared, options }: Job, { path, merged }: Decision & { readonly action: 'merge' }): Look {
+  const merge = prepared.merges.get(path);
+  const bytes = merge?.state === 'merged' ? merge.result.bytes : new Uint8Array();
+  const { mode, uid, gid } = merged;
+  return { view: { kind: 'file', mode, uid, gid, content: withhold({ state: 'read', bytes }, mode, options) } };
 }
 
 function lookAtEntry(job: Job, entry: Entry): Look {
@@ -234,6 +243,8 @@ function sameContent(a: ViewContent, b: ViewContent): boolean {
 
 function notesOn(decision: Decision): string[] {
   if (decision.action === 'restore') return ["the machine's own comes back"];
+  if (decision.action === 'merge')
+    return ['somebody changed this; the change is merged into the new one, and what is there is kept as a backup'];
   if (!('save' in decision) || decision.save === undefined) return [];
   return [
     decision.save === 'displaced'

@@ -1,32 +1,38 @@
-import { fchmodSync } from 'node:fs';
+import { fchmodSync, fchownSync } from 'node:fs';
 import { constants } from 'node:os';
-import { ancestorsOf, type TargetPath } from '../core/path';
+import { ancestorsOf, nameOf, type TargetPath } from '../core/path';
 import { attempt } from './failure';
 import { forReading, insistOn, openPath, type Root, withDescriptor, withParent } from './rooted';
-import { must, type Outcome } from './syscalls/errno';
+import { must, type Outcome, systemCallError } from './syscalls/errno';
 import {
   changeOwnerAt,
   changeTimesAt,
-  IMMUTABLE,
   makeDirectoryAt,
   open,
   openAt,
-  readInodeFlags,
   renameAt,
   symlinkAt,
   syncFilesystemOf,
   unlinkAt,
-  writeInodeFlags,
 } from './syscalls/files';
+import { statusOf } from './syscalls/status';
 
 // Every function here throws an `ActivateError`, `PERMISSION` or `IO`, the errno in the cause (see `errnoOf`), and changes
 // nothing then. A parent that is a symlink is ELOOP, one that is no directory ENOTDIR.
 
-/** Makes a directory with exactly `mode`, whatever the umask; EEXIST where anything is there. */
-export function makeDirectory(root: Root, path: TargetPath, mode: number): void {
+/** Makes a directory with exactly `mode`, whatever the umask, and this owner; EEXIST where anything is there. */
+export function makeDirectory(root: Root, path: TargetPath, mode: number, owner?: Owner): void {
   attempt('make the directory', path, () =>
-    withParent(root, path, (directory, name) => must(makeOneDirectory(directory, name, path, mode), 'mkdirat', path)),
+    withParent(root, path, (directory, name) =>
+      must(makeOneDirectory([directory, name], path, mode, owner), 'mkdirat', path),
+    ),
   );
+}
+
+/** Whom something new belongs to; without it, to this user. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /**
@@ -38,7 +44,7 @@ export function makeDirectories(root: Root, path: TargetPath, mode: number): voi
   attempt('make the directory', path, () => {
     for (const each of [...ancestorsOf(path), path].slice(1)) {
       withParent(root, each, (directory, name) => {
-        const outcome = makeOneDirectory(directory, name, each, mode);
+        const outcome = makeOneDirectory([directory, name], each, mode);
         if (outcome !== -constants.errno.EEXIST) must(outcome, 'mkdirat', each);
       });
     }
@@ -47,12 +53,20 @@ export function makeDirectories(root: Root, path: TargetPath, mode: number): voi
 }
 
 /** Nobody else may enter the directory before it has its mode. */
-function makeOneDirectory(directory: number, name: string, path: string, mode: number): Outcome {
+function makeOneDirectory(
+  [directory, name]: readonly [number, string],
+  path: string,
+  mode: number,
+  owner?: Owner,
+): Outcome {
   const made = makeDirectoryAt(directory, name, 0o700);
   if (made < 0) return made;
   try {
     const opened = openAt(directory, name, open.readOnly | open.directory | open.noFollow);
-    withDescriptor(opened, path, (descriptor) => fchmodSync(descriptor, mode));
+    withDescriptor(opened, path, (descriptor) => {
+      if (owner !== undefined) fchownSync(descriptor, owner.uid, owner.gid);
+      fchmodSync(descriptor, mode);
+    });
     return made;
   } catch (error) {
     unlinkAt(directory, name, 'directory');
@@ -64,6 +78,24 @@ function makeOneDirectory(directory: number, name: string, path: string, mode: n
 export function makeSymlink(root: Root, path: TargetPath, linkText: string): void {
   attempt('create the link', path, () =>
     withParent(root, path, (directory, name) => must(symlinkAt(linkText, directory, name), 'symlinkat', path)),
+  );
+}
+
+/**
+ * Makes a symlink at `path` in place of what is there, in one rename: no observer ever sees it missing.
+ *
+ * @param fresh a name next to `path` that is free for this: what a crash left there is replaced
+ */
+export function replaceSymlink(root: Root, path: TargetPath, linkText: string, fresh: TargetPath): void {
+  attempt('replace the link', path, () =>
+    withParent(root, path, (directory, name) => {
+      const temporary = nameOf(fresh);
+      unlinkAt(directory, temporary, 'file');
+      must(symlinkAt(linkText, directory, temporary), 'symlinkat', path);
+      const renamed = renameAt([directory, temporary], [directory, name], 'replace');
+      if (renamed < 0) unlinkAt(directory, temporary, 'file');
+      must(renamed, 'renameat2', path);
+    }),
   );
 }
 
@@ -132,42 +164,43 @@ export function changeMode(root: Root, path: TargetPath, mode: number): void {
   attempt('change the mode', path, () => withFileOrDirectory(root, path, (descriptor) => fchmodSync(descriptor, mode)));
 }
 
+/** Who a directory belongs to, and its twelve permission bits. */
+export interface DirectoryOwnership {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Changes owner and mode of a directory that has those of `before`; one that has those of `after` already stays.
+ *
+ * All of it goes through one descriptor: whoever may rename things above cannot have another one changed.
+ *
+ * @throws {ActivateError} `IO`, errno in the cause: ESTALE where it is owned by somebody else by now, ENOTDIR, ELOOP.
+ */
+export function changeDirectory(
+  root: Root,
+  path: TargetPath,
+  { before, after }: { readonly before: DirectoryOwnership; readonly after: DirectoryOwnership },
+): void {
+  attempt('change the owner and mode', path, () =>
+    withDescriptor(openPath(root, path, open.readOnly | open.directory | open.noFollow), path, (descriptor) => {
+      const { mode, uid, gid } = must(statusOf(descriptor), 'statx', path);
+      const known = [before, after];
+      const isKnown =
+        known.some((each) => each.uid === uid && each.gid === gid) && known.some((each) => each.mode === mode);
+      if (!isKnown) throw systemCallError('fchown', constants.errno.ESTALE, path);
+      fchownSync(descriptor, after.uid, after.gid);
+      fchmodSync(descriptor, after.mode);
+    }),
+  );
+}
+
 /** Sets the time of last change of what is at `path`, of a symlink itself; the time of last access stays. */
 export function changeTimes(root: Root, path: TargetPath, mtimeNs: bigint): void {
   attempt('change the times', path, () =>
     withParent(root, path, (directory, name) => must(changeTimesAt(directory, name, mtimeNs), 'utimensat', path)),
   );
-}
-
-/**
- * Sets or clears the immutable flag of a file or directory: nobody, root included, can change an immutable one.
- *
- * @returns `unsupported` where the filesystem has no such flag; nothing was changed then.
- * @see chattr(1)
- */
-export function changeMutability(
-  root: Root,
-  path: TargetPath,
-  mutability: 'immutable' | 'mutable',
-): 'done' | 'unsupported' {
-  return attempt(`make this ${mutability}`, path, () =>
-    withFileOrDirectory(root, path, (descriptor) => {
-      const flags = readInodeFlags(descriptor);
-      if (isUnsupported(flags)) return 'unsupported';
-      const before = must<number>(flags, 'ioctl', path);
-      const after = mutability === 'immutable' ? before | IMMUTABLE : before & ~IMMUTABLE;
-      if (after === before) return 'done';
-      const outcome = writeInodeFlags(descriptor, after);
-      if (isUnsupported(outcome)) return 'unsupported';
-      must(outcome, 'ioctl', path);
-      return 'done';
-    }),
-  );
-}
-
-function isUnsupported(outcome: Outcome): boolean {
-  const { ENOTTY, ENOTSUP, ENOSYS } = constants.errno;
-  return [-ENOTTY, -ENOTSUP, -ENOSYS].includes(outcome);
 }
 
 /**

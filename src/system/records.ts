@@ -2,9 +2,9 @@ import { fchmodSync, fsyncSync, writeFileSync } from 'node:fs';
 import type { TargetPath } from '../core/path';
 import { attempt } from './failure';
 import { readFile } from './reading';
-import { type Root, withDescriptor, withParent } from './rooted';
-import { errnoOf, must } from './syscalls/errno';
-import { open, openAt, renameAt, unlinkAt } from './syscalls/files';
+import { type Root, withDescriptor, withParent, withParentIfThere } from './rooted';
+import { errnoOf, isAbsence, must } from './syscalls/errno';
+import { open, openAt, renameAt, syncFilesystemOf, unlinkAt } from './syscalls/files';
 
 /** How the name of an unfinished record begins. One that a crash left behind is of no use to anyone. */
 const UNFINISHED = '.activate.record.';
@@ -34,6 +34,30 @@ export function writeRecord(root: Root, path: TargetPath, pieces: Iterable<Uint8
       withDescriptor(openAt(directory, '.', open.readOnly | open.directory), path, fsyncSync);
     }),
   );
+}
+
+/**
+ * Removes a record; fine where none is.
+ *
+ * @returns whether a power cut can bring it back: that it could not be synced is no failure, it is gone
+ * @throws {ActivateError} `IO` or `PERMISSION`
+ */
+export function removeRecord(root: Root, path: TargetPath): 'durable' | 'in memory' {
+  const outcome = attempt('remove the record', path, () =>
+    withParentIfThere(root, path, (directory, name) => {
+      const removed = unlinkAt(directory, name, 'file');
+      if (isAbsence(removed)) return 0;
+      must(removed, 'unlinkat', path);
+      const opened = openAt(directory, '.', open.readOnly | open.directory);
+      return opened < 0 ? opened : withDescriptor(opened, path, syncFilesystemOf);
+    }),
+  );
+  return outcome === undefined || outcome >= 0 ? 'durable' : 'in memory';
+}
+
+/** Whether a name is that of a record that a crash left unfinished. */
+export function isUnfinishedRecord(name: string): boolean {
+  return name.startsWith(UNFINISHED);
 }
 
 /** The bytes of a record; `undefined` where none is. Throws as {@link readFile} does. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { Log } from '../../src/context';
 import { tryLock } from '../../src/system/locking';
 import { closeRoot, openRoot } from '../../src/system/rooted';
-import { activateOn, insistOn } from '../support/cli';
+import { activateOn, insistOn, runActivate } from '../support/cli';
 import { writeClosure } from '../support/closures';
 import { path } from '../support/entries';
 import { refusalOf } from '../support/refusals';
@@ -234,20 +235,29 @@ test('another activation is waited for by whoever starts this one', async () => 
     const lock = tryLock(root, path('/run/activate/lock'));
     try {
       for (const argv of [['switch', '1'], ['boot', '1'], ['rollback'], ['resume'], ['gc', '--keep', '1']]) {
-        expect(await activateOn(sandbox)(...argv)).toEqual({
-          status: 75,
-          stdout: '',
-          stderr: 'activate: /run/activate/lock: another activation is running\nWait for it to finish.\n',
-        });
+        const { status, stdout, stderr } = await activateOn(sandbox)(...argv);
+        expect([status, stdout]).toEqual([75, '']);
+        expect(stderr).toStartWith(
+          `activate: /run/activate/lock: another activation is running: process ${process.pid}, `,
+        );
+        expect(stderr).toEndWith('\nWait for it to finish, or use --wait SECONDS.\n');
       }
       for (const argv of [['status'], ['diff', '1'], ['list']])
         expect((await activateOn(sandbox)(...argv)).status).toBe(0);
     } finally {
-      lock?.release();
+      if (lock.state === 'held') lock.lock.release();
       closeRoot(root);
     }
   });
 });
+
+const ignore = (): void => undefined;
+
+/** Keeps the warnings. */
+function logTo(): Log & { readonly said: string[] } {
+  const said: string[] = [];
+  return { said, debug: ignore, info: ignore, warn: (message) => void said.push(message), error: ignore };
+}
 
 test('what was interrupted comes first', async () => {
   await withTwoGenerations(async (sandbox) => {
@@ -264,7 +274,7 @@ test('what was interrupted comes first', async () => {
     };
     writeFileSync(sandbox.on(`${STATE}/transition.json`), JSON.stringify(journal), { mode: 0o600 });
     const activate = activateOn(sandbox);
-    expect(await activate('switch', '1')).toEqual({
+    expect(await activate('gc', '--keep', '1')).toEqual({
       status: 3,
       stdout: '',
       stderr:
@@ -279,5 +289,12 @@ test('what was interrupted comes first', async () => {
       stderr: '',
     });
     expect(await activate('resume')).toMatchObject({ stdout: 'Nothing was interrupted; nothing to do.\n' });
+    writeFileSync(sandbox.on(`${STATE}/transition.json`), JSON.stringify(journal), { mode: 0o600 });
+    const log = logTo();
+    const switched = await runActivate(['--root', sandbox.root, 'switch', '1'], { log });
+    expect(switched).toMatchObject({ status: 0, stderr: '' });
+    expect(log.said).toEqual([
+      'the transition from generation 2 to 3 had been interrupted; it was undone, and generation 2 was live before this command began',
+    ]);
   });
 });

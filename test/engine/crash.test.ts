@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import type { Step } from '../../src/core/plan/step';
 import { withMachine } from '../../src/engine/machine';
 import { prepareTransition } from '../../src/engine/prepare';
-import { resume } from '../../src/engine/transition/resume';
+import { resume } from '../../src/engine/switching';
 import { carryOut } from '../../src/engine/transition/transition';
 import { closureAt, contextOn, switchOn } from '../support/engine';
 import { backup, countSteps, hold, seeEtc, stepsToTry, withoutSeeds } from '../support/laws';

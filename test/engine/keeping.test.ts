@@ -5,7 +5,7 @@ import { ActivateError } from '../../src/core/errors';
 import { collectGarbage } from '../../src/engine/collecting';
 import { withMachine } from '../../src/engine/machine';
 import { prepareTransition } from '../../src/engine/prepare';
-import { resume } from '../../src/engine/transition/resume';
+import { resume } from '../../src/engine/switching';
 import { carryOut } from '../../src/engine/transition/transition';
 import { closureAt, contextOn, switchOn } from '../support/engine';
 import { type Sandbox, withSandbox } from '../support/sandbox';

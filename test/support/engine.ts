@@ -17,6 +17,7 @@ export function contextOn(root: string, overrides: Partial<Context> = {}): Conte
     workingDirectory: '/',
     uid: process.geteuid?.() ?? 0,
     version: 'test',
+    lockWaitMs: 0,
     json: false,
     now: () => (now += 1000),
     elapsed: () => performance.now(),

@@ -57,7 +57,7 @@ export async function countSteps(sandbox: Sandbox, closure: string): Promise<num
     firstBackup: 1,
     timeOf: () => undefined,
     earlierTimeOf: () => undefined,
-    ownerOf: () => 0,
+    ownershipOf: () => undefined,
     self: 0,
     token: 'x',
   };

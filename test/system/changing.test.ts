@@ -3,7 +3,6 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync
 import { encodeName } from '../../src/core/bytes';
 import {
   changeMode,
-  changeMutability,
   changeOwner,
   changeTimes,
   exchangePaths,
@@ -51,7 +50,6 @@ describe('every change', () => {
     ['changeOwner', (root, path) => changeOwner(root, at(path), 1, 1)],
     ['changeMode', (root, path) => changeMode(root, at(path), 0o600)],
     ['changeTimes', (root, path) => changeTimes(root, at(path), 1n)],
-    ['changeMutability', (root, path) => changeMutability(root, at(path), 'immutable')],
     ['syncFilesystem', (root, path) => syncFilesystem(root, at(path))],
   ];
 
@@ -266,22 +264,6 @@ describe('owner, mode and times', () => {
       }
     },
   );
-});
-
-describe('changeMutability', () => {
-  rootTest('guards a file against everything, and gives it back', () => {
-    writeFileSync(root.on('/file'), '');
-    expect(changeMutability(root.current, at('/file'), 'immutable')).toBe('done');
-    expect(changeMutability(root.current, at('/file'), 'immutable')).toBe('done');
-    const failure = failureOf(() => removeFile(root.current, at('/file')));
-    const flagged = readStatus(root.current, at('/file'))?.immutable;
-    expect(changeMutability(root.current, at('/file'), 'mutable')).toBe('done');
-    expect([flagged, failure]).toEqual([
-      true,
-      ['PERMISSION', 'EPERM', '/file', 'cannot remove this: operation not permitted'],
-    ]);
-    removeFile(root.current, at('/file'));
-  });
 });
 
 describe('syncFilesystem', () => {

@@ -3,27 +3,38 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { tryLock } from '../../src/system/locking';
+import { type Lock, tryLock } from '../../src/system/locking';
 import { readStatus } from '../../src/system/reading';
 import { at, failureOf, useTemporaryRoot } from './temporary-root';
 
 const root = useTemporaryRoot();
 
+/** The lock, or the process that has it. */
+function take(path: string): Lock | number {
+  const taken = tryLock(root.current, at(path));
+  return taken.state === 'held' ? taken.lock : (taken.holder?.pid ?? 0);
+}
+
+function release(lock: Lock | number): void {
+  if (typeof lock === 'number') throw new Error(`the lock is held by ${lock}`);
+  lock.release();
+}
+
 describe('tryLock', () => {
-  test('gives the lock to one at a time', () => {
-    const first = tryLock(root.current, at('/lock'));
-    expect(tryLock(root.current, at('/lock'))).toBeUndefined();
-    first?.release();
-    const second = tryLock(root.current, at('/lock'));
-    expect(second).toBeDefined();
-    first?.release();
-    expect(tryLock(root.current, at('/lock'))).toBeUndefined();
-    second?.release();
+  test('gives the lock to one at a time, who is named to the others', () => {
+    const first = take('/lock');
+    expect(take('/lock')).toBe(process.pid);
+    release(first);
+    const second = take('/lock');
+    expect(take('/lock')).toBe(process.pid);
+    release(first);
+    expect(take('/lock')).toBe(process.pid);
+    release(second);
   });
 
   test('makes a file that only its owner reads', () => {
     const umask = process.umask(0);
-    tryLock(root.current, at('/lock'))?.release();
+    release(take('/lock'));
     process.umask(umask);
     expect(readStatus(root.current, at('/lock'))?.mode).toBe(0o600);
   });
@@ -33,14 +44,14 @@ describe('tryLock', () => {
     const holder = spawn(process.execPath, [script, root.current.path], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = (await once(holder.stdout, 'data')) as [Buffer];
     const { held, sleeper } = JSON.parse(line.toString()) as { held: boolean; sleeper: number };
-    const during = tryLock(root.current, at('/lock'));
+    const during = take('/lock');
     holder.kill('SIGKILL');
     await once(holder, 'exit');
-    const after = tryLock(root.current, at('/lock'));
+    const after = take('/lock');
     process.kill(sleeper, 0);
     process.kill(sleeper);
-    expect([held, during, after === undefined]).toEqual([true, undefined, false]);
-    after?.release();
+    expect([held, during]).toEqual([true, holder.pid ?? 0]);
+    release(after);
   });
 
   test.each([

@@ -1,4 +1,4 @@
-import type { Entry, Ownership } from '../entry';
+import { type Entry, isShared, type Ownership } from '../entry';
 import { ActivateError } from '../errors';
 import { sameOwnership } from '../found';
 import { type Item, type Listing, readSidecars } from './listing';
@@ -82,7 +82,7 @@ function directoryEntry(job: Job, item: ItemOf<'directory'>, rule: Rule | undefi
   }
   const plain = job.wish.format === 'tree' ? item : { mode: 0o755, uid: 0, gid: 0 };
   const ownership = ruled(job, rule, plain);
-  if (ownership.uid !== 0) {
+  if (isForeign(ownership)) {
     if (job.wish.format !== 'tree') refuseForeignStoreDirectory(path, rule);
     job.opaque.set(path, 'foreign');
   }
@@ -193,17 +193,25 @@ function ruledId(rule: Rule, owner: Owner, names: ReadonlyMap<string, number>): 
 function refuseForeignRule(item: Item, rule: Rule | undefined): void {
   if (rule === undefined || rule.origin === 'built-in') return;
   if (rule.place === 'copy' && !hasOwnership(rule)) return;
-  throw new ActivateError('POLICY', 'no rule may change what is below a directory that another user owns', {
-    path: `${rule.origin}, for ${item.path}`,
-    hint: 'Skip the directory as a whole, or give it to root.',
-  });
+  throw new ActivateError(
+    'POLICY',
+    'no rule may change what is below a directory that another user owns or may write',
+    {
+      path: `${rule.origin}, for ${item.path}`,
+      hint: 'Skip the directory as a whole, or give it to root.',
+    },
+  );
 }
 
 function refuseForeignStoreDirectory(path: TargetPath, rule: Rule | undefined): void {
-  throw new ActivateError('POLICY', 'a directory that holds links into a store belongs to root', {
-    path: `${rule?.origin ?? 'built-in'}, for ${path}`,
-    hint: 'Leave its owner out, or have the files in it made by a tree closure.',
-  });
+  throw new ActivateError(
+    'POLICY',
+    'a directory that holds links into a store belongs to root, and nobody else may write it',
+    {
+      path: `${rule?.origin ?? 'built-in'}, for ${path}`,
+      hint: 'Leave its owner and mode out, or have the files in it made by a tree closure.',
+    },
+  );
 }
 
 function refuseUnplaceable(item: Item, { closure }: Listing): void {
@@ -224,13 +232,18 @@ function withoutIdleDirectories(entries: readonly Entry[]): Entry[] {
   return entries.filter(({ path, place }) => place !== 'directory' || used.has(path));
 }
 
-/** The topmost directories that another user owns, with whether anything is below them. */
+/** Whether another user could lead systemd-tmpfiles astray in a directory. */
+function isForeign(ownership: Ownership): boolean {
+  return ownership.uid !== 0 || isShared(ownership);
+}
+
+/** The topmost directories that another user owns or may write, with whether anything is below them. */
 export function foreignDirectories(entries: readonly Entry[]): Map<TargetPath, boolean> {
   const foreign = new Map<TargetPath, boolean>();
   for (const entry of entries) {
     const above = foreign.size === 0 ? undefined : ancestorsOf(entry.path).find((ancestor) => foreign.has(ancestor));
     if (above !== undefined) foreign.set(above, true);
-    else if (entry.place === 'directory' && entry.uid !== 0) foreign.set(entry.path, false);
+    else if (entry.place === 'directory' && isForeign(entry)) foreign.set(entry.path, false);
   }
   return foreign;
 }

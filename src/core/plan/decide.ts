@@ -1,4 +1,5 @@
-import type { Attitude, Conflict, Decision, Side } from './decision';
+import type { Attitude, Conflict, Decision, KeepReason, OnDrift, Side } from './decision';
+import type { Merge } from './merge';
 import type { Entry } from '../entry';
 import { type Actual, type Found, foundAt, foundOf, sameFound, sameOwnership } from '../found';
 import { giveUp } from './give-up';
@@ -10,6 +11,8 @@ export interface Question {
   readonly to: readonly Entry[];
   readonly actual: Actual;
   readonly attitude: (path: TargetPath) => Attitude;
+  /** What merging came to, for each path where the policy asks for it and both sides changed. */
+  readonly merges?: ReadonlyMap<TargetPath, Merge>;
 }
 
 export interface Answer {
@@ -106,7 +109,7 @@ function byPath(a: { readonly path: string }, b: { readonly path: string }): num
 }
 
 function decidePath(
-  { from, actual, attitude }: Question,
+  { from, actual, attitude, merges }: Question,
   hasRoom: (path: TargetPath) => boolean,
   path: TargetPath,
   recorded: Entry | undefined,
@@ -127,7 +130,7 @@ function decidePath(
   if (next.place === 'directory') return decideDirectory({ path, previous, next, found, from, attitude });
   if (found === undefined) {
     if (previous === undefined || next.place === 'seed') return { path, action: 'create', next };
-    return decideDrift({ path, previous, next, attitude: attitude(path), again: kept !== undefined });
+    return decideDrift({ path, previous, next, attitude: attitude(path), kept, merge: merges?.get(path) });
   }
   if (next.place === 'seed' && previous === undefined) return undefined;
   if (previous === undefined)
@@ -137,7 +140,7 @@ function decidePath(
     return sameEntry(previous, next) ? undefined : { path, action: 'show', previous, next };
   }
   if (sameFound(found, foundOf(next))) return undefined;
-  return decideDrift({ path, previous, next, found, attitude: attitude(path), again: kept !== undefined });
+  return decideDrift({ path, previous, next, found, attitude: attitude(path), kept, merge: merges?.get(path) });
 }
 
 /** A directory with another mode or owner is still the directory that was placed: what is in it is looked at by itself. */
@@ -164,17 +167,42 @@ interface Managed {
   readonly next: Entry;
   readonly found?: Found;
   readonly attitude: Attitude;
-  /** Whether it was kept before: then it stays kept until somebody says otherwise. */
-  readonly again: boolean;
+  readonly kept: KeepReason | undefined;
+  readonly merge?: Merge | undefined;
 }
 
-function decideDrift({ path, previous, next, found, attitude, again }: Managed): Decision | Conflict {
+/** What is kept or merged stays so until somebody says otherwise. */
+export function driftPolicy({ onDrift }: Attitude, kept: KeepReason | undefined): OnDrift {
+  if (onDrift !== undefined) return onDrift;
+  if (kept === undefined) return 'backup';
+  return kept === 'merged' ? 'merge' : 'keep';
+}
+
+function decideDrift({ path, previous, next, found, attitude, kept, merge }: Managed): Decision | Conflict {
   const there = found === undefined ? {} : { found };
-  const policy = attitude.onDrift ?? (again ? 'keep' : 'backup');
+  const policy = driftPolicy(attitude, kept);
+  if (policy === 'merge') return decideMerge({ path, previous, next, ...there, attitude, kept, merge });
   if (policy === 'refuse') return { path, reason: 'drifted', ...there };
   if (policy === 'keep') return { path, action: 'keep', why: 'drifted', previous, next, ...there };
   if (found === undefined) return { path, action: 'create', previous, next };
   return { path, action: 'replace', previous, next, found, save: 'drifted' };
+}
+
+function decideMerge({ path, previous, next, found, merge }: Managed): Decision | Conflict {
+  const there = found === undefined ? {} : { found };
+  // Nothing new to merge: what is there stays.
+  if (sameEntry(previous, next)) return { path, action: 'keep', why: 'merged', previous, next, ...there };
+  if (merge === undefined || found === undefined || merge.state === 'conflict')
+    return {
+      path,
+      reason: 'drifted',
+      ...there,
+      merge: merge?.state === 'conflict' ? merge.why : 'it cannot be merged',
+    };
+  if (merge.same === 'ours') return { path, action: 'keep', why: 'merged', previous, next, found };
+  if (merge.same === 'theirs') return { path, action: 'replace', previous, next, found, save: 'drifted' };
+  const { bytes: _, ...merged } = merge.result;
+  return { path, action: 'merge', previous, next, found, merged, save: 'drifted' };
 }
 
 interface Unmanaged {
@@ -228,7 +256,7 @@ function decideDirectory({ path, previous, next, found, from, attitude }: Direct
       if (after === undefined) return { path, action: 'replace', previous, next, found };
       return { path, action: 'reopen', previous, next, found, after };
     }
-    return decideDrift({ path, previous, next, found, attitude: attitude(path), again });
+    return decideDrift({ path, previous, next, found, attitude: attitude(path), kept: from.ledger.kept.get(path) });
   }
   if (previous?.place !== 'directory') {
     const { mode, uid, gid } = next;

@@ -1,10 +1,10 @@
-import type { Entry, Ownership } from '../entry';
+import type { Content, Entry, Ownership } from '../entry';
 import type { Found, Obstacle } from '../found';
 import type { Ledger } from '../records/ledger';
 import type { TargetPath } from '../path';
 
 export type OnConflict = 'refuse' | 'backup' | 'keep';
-export type OnDrift = 'backup' | 'refuse' | 'keep';
+export type OnDrift = 'backup' | 'refuse' | 'keep' | 'merge';
 
 /**
  * What to do about the machine's own at a path; `undefined` where nobody said so for this path or this command: what was
@@ -28,18 +28,32 @@ export type Decision = { readonly path: TargetPath; readonly previous?: Entry; r
   /** Something of the machine's, in a directory that goes, is kept as a backup. */
   | { readonly action: 'evict'; readonly save: SaveReason }
   | { readonly action: 'own'; readonly before: Ownership; readonly after: Ownership }
-  | { readonly action: 'keep'; readonly found?: Found; readonly why: 'unmanaged' | 'drifted' }
+  | { readonly action: 'keep'; readonly found?: Found; readonly why: KeepReason }
+  /** Ours with somebody's changes is replaced by the next one with the same changes. */
+  | {
+      readonly action: 'merge';
+      readonly found: Found;
+      readonly previous: Entry;
+      readonly next: Entry;
+      readonly merged: Ownership & Content;
+      readonly save: SaveReason;
+    }
   /** Given up, and left to the machine as somebody changed it. */
   | { readonly action: 'release'; readonly found?: Found }
   /** A directory that was there already serves; `after` where the policy insists on another mode or owner. */
   | { readonly action: 'adopt'; readonly before: Ownership; readonly after?: Ownership; readonly next: Entry }
 );
 
+/** Why what is at a path stays: it was the machine's before us, somebody edited ours, or the edit is merged into ours. */
+export type KeepReason = 'unmanaged' | 'drifted' | 'merged';
+
 /** Why what was at a path is kept: it was the machine's before us, or somebody edited ours. */
 export type SaveReason = 'displaced' | 'drifted';
 
 export type Conflict = { readonly path: TargetPath } & (
-  | { readonly reason: 'unmanaged' | 'drifted'; readonly found?: Found }
+  | { readonly reason: 'unmanaged'; readonly found?: Found }
+  /** `merge`: why it could not be merged, where it was to be. */
+  | { readonly reason: 'drifted'; readonly found?: Found; readonly merge?: string }
   | { readonly reason: 'blocked'; readonly obstacle: Obstacle }
 );
 

@@ -37,7 +37,8 @@ export function giveUp({
   }
   const drifted = found !== undefined && !sameFound(found, foundOf(previous));
   if (drifted) {
-    const policy = attitude(path).onDrift ?? (from.ledger.kept.has(path) ? 'keep' : 'backup');
+    // What was merged has nothing of the closure's any more to be merged with: it becomes a backup.
+    const policy = attitude(path).onDrift ?? (from.ledger.kept.get(path) === 'drifted' ? 'keep' : 'backup');
     if (policy === 'refuse') return { path, reason: 'drifted', found };
     if (policy === 'keep') return { path, action: 'release', previous, found };
   }

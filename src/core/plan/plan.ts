@@ -1,5 +1,5 @@
 import type { Decision } from './decision';
-import { type Entry, type Ownership, POINTER } from '../entry';
+import { type Entry, isShared, MERGED, type Ownership, POINTER } from '../entry';
 import type { Found } from '../found';
 import { isBelow, joinTarget, nameOf, parentOf, type TargetPath } from '../path';
 import type { Expected, Gone, Made, MadeAt, Step } from './step';
@@ -14,8 +14,8 @@ export interface Terms {
   readonly timeOf: (path: TargetPath) => string | undefined;
   /** The time that ours had when the generation we go to was last live. */
   readonly earlierTimeOf: (path: TargetPath) => string | undefined;
-  /** The owner of a directory that exists; `undefined` where none does. */
-  readonly ownerOf: (directory: TargetPath) => number | undefined;
+  /** The mode and owner of a directory that exists; `undefined` where none does. */
+  readonly ownershipOf: (directory: TargetPath) => Ownership | undefined;
   /** The user who runs the transition. */
   readonly self: number;
   /** Part of the names of what is put aside; no earlier transition had it. */
@@ -83,8 +83,8 @@ interface Draft {
   readonly staged: Map<TargetPath, TargetPath>;
   /** Directories that leave with all that is ours in them. */
   readonly leaving: Map<TargetPath, TargetPath>;
-  /** Directories that this transition makes, and who owns them. */
-  readonly owners: Map<TargetPath, number>;
+  /** Directories that this transition makes. */
+  readonly owners: Map<TargetPath, Ownership>;
   readonly created: MadeAt[];
   readonly made: Step[];
   readonly before: Step[];
@@ -132,6 +132,11 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
         { path, found: decision.found, made: madeOf(draft, decision.next), save: decision.save },
         children,
       );
+    case 'merge': {
+      const { found, merged, save } = decision;
+      const made = { kind: 'file', ...merged, source: joinTarget(MERGED, merged.digest) } as const;
+      return addReplacement(draft, { path, found, made, save }, children);
+    }
     case 'reopen':
       return addReplacement(
         draft,
@@ -158,7 +163,7 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
 
 function addCreation(draft: Draft, path: TargetPath, made: Made, place: Entry['place']): void {
   const staged = pathIn(draft.staged, path);
-  if (made.kind === 'directory') draft.owners.set(path, made.uid);
+  if (made.kind === 'directory') draft.owners.set(path, made);
   if (staged !== path) draft.made.push({ op: 'make', path: staged, made });
   else if (made.kind !== 'file' && place !== 'seed' && isSafe(draft, path)) draft.created.push({ path, made });
   else if (made.kind === 'directory') draft.made.push({ op: 'make', path, made });
@@ -181,7 +186,7 @@ function addReplacement(draft: Draft, { path, found, made, save }: Replacement, 
   draft.made.push({ op: 'make', path: aside, made });
   if (made.kind === 'directory') {
     draft.staged.set(path, aside);
-    draft.owners.set(path, made.uid);
+    draft.owners.set(path, made);
   }
   addExchange(draft, { path, aside, found, needsPointer: needsPointer(path, made, children) }, children);
   if (save === undefined) draft.discard.push({ path, aside });
@@ -311,14 +316,19 @@ export function isAside(path: string): boolean {
   return nameOf(path).startsWith(ASIDE);
 }
 
-/** Whether systemd-tmpfiles would follow the way to `path`: it refuses directories that another user owns. */
+/**
+ * Whether systemd-tmpfiles can be sent to `path`: it refuses directories that another user owns, and where others may write
+ * it can be led astray, because it does not look before it removes.
+ */
 function isSafe(draft: Draft, path: TargetPath): boolean {
   const directory = parentOf(path);
   if (directory === '/') return true;
   const known = draft.safe.get(directory);
   if (known !== undefined) return known;
-  const owner = draft.owners.get(directory) ?? draft.terms.ownerOf(directory) ?? 0;
-  const safe = (owner === 0 || owner === draft.terms.self) && isSafe(draft, directory);
+  const ownership = draft.owners.get(directory) ?? draft.terms.ownershipOf(directory);
+  const isOurs =
+    ownership === undefined || ((ownership.uid === 0 || ownership.uid === draft.terms.self) && !isShared(ownership));
+  const safe = isOurs && isSafe(draft, directory);
   draft.safe.set(directory, safe);
   return safe;
 }

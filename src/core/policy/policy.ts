@@ -72,7 +72,7 @@ const ruleKeys = {
   owner,
   group: owner,
   'on-conflict': wordKey('refuse', 'backup', 'keep'),
-  'on-drift': wordKey('backup', 'refuse', 'keep'),
+  'on-drift': wordKey('backup', 'refuse', 'keep', 'merge'),
 };
 
 /**

@@ -58,7 +58,7 @@ const schema = v.strictObject({
     v.strictObject({
       match: v.string(),
       onConflict: v.optional(v.picklist(['refuse', 'backup', 'keep'])),
-      onDrift: v.optional(v.picklist(['backup', 'refuse', 'keep'])),
+      onDrift: v.optional(v.picklist(['backup', 'refuse', 'keep', 'merge'])),
     }),
   ),
   paths: v.number(),

@@ -4,7 +4,10 @@ import { parseTargetPath, type TargetPath } from '../path';
 import type { Phases } from '../plan/plan';
 import type { Step } from '../plan/step';
 
-/** How far a transition has come. During `create` and `undo` it is undone after a crash, from `swap` on it is finished. */
+/**
+ * How far a transition has come. During `create` it is undone after a crash, from `swap` on it is finished. That it is being
+ * undone after all is not in the record but beside it.
+ */
 export type Phase = 'create' | 'swap' | 'undo';
 
 /** What has to be known to undo or finish a transition; it is on disk exactly while one is under way. */
@@ -29,7 +32,7 @@ const schema = v.strictObject({
   schema: v.literal(1),
   from: v.number(),
   to: v.number(),
-  phase: v.picklist(['create', 'swap', 'undo']),
+  phase: v.picklist(['create', 'swap']),
   roles: v.array(role),
   staged: v.boolean(),
   storePath: v.optional(v.string()),

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Decision } from '../plan/decision';
+import type { Decision, KeepReason } from '../plan/decision';
 import type { Entry, Ownership } from '../entry';
 import { parseRecord } from './generation';
 import type { TargetPath } from '../path';
@@ -11,7 +11,7 @@ import type { Phases } from '../plan/plan';
  */
 export interface Ledger {
   /** Managed paths where the machine's own was left in place, and why it differs. */
-  readonly kept: ReadonlyMap<TargetPath, 'unmanaged' | 'drifted'>;
+  readonly kept: ReadonlyMap<TargetPath, KeepReason>;
   /** Paths whose original is kept, and the number of the backup that holds it. */
   readonly displaced: ReadonlyMap<TargetPath, number>;
   /** Managed paths that were directories before, with the mode and owner that come back when they are given up. */
@@ -24,7 +24,7 @@ const ownership = v.strictObject({ mode: v.number(), uid: v.number(), gid: v.num
 
 const schema = v.strictObject({
   schema: v.literal(1),
-  kept: v.array(v.tuple([v.string(), v.picklist(['unmanaged', 'drifted'])])),
+  kept: v.array(v.tuple([v.string(), v.picklist(['unmanaged', 'drifted', 'merged'])])),
   displaced: v.array(v.tuple([v.string(), v.number()])),
   adopted: v.array(v.tuple([v.string(), ownership])),
 });
@@ -41,7 +41,7 @@ export function renderLedger({ kept, displaced, adopted }: Ledger): string {
 export function parseLedger(text: string, file: string): Ledger {
   const { kept, displaced, adopted } = parseRecord(text, file, schema);
   return {
-    kept: new Map(kept as [TargetPath, 'unmanaged' | 'drifted'][]),
+    kept: new Map(kept as [TargetPath, KeepReason][]),
     displaced: new Map(displaced as [TargetPath, number][]),
     adopted: new Map(adopted as [TargetPath, Ownership][]),
   };
@@ -55,11 +55,12 @@ export function nextLedger(
   numbered: { readonly firstBackup: number; readonly backups: Phases['backups'] },
 ): Ledger {
   const managed = new Set(to.map(({ path }) => path));
-  const kept = new Map<TargetPath, 'unmanaged' | 'drifted'>();
+  const kept = new Map<TargetPath, KeepReason>();
   const adopted = new Map([...ledger.adopted].filter(([path]) => managed.has(path)));
   const displaced = new Map(ledger.displaced);
   for (const decision of decisions) {
     if (decision.action === 'keep') kept.set(decision.path, decision.why);
+    else if (decision.action === 'merge') kept.set(decision.path, 'merged');
     else if (decision.action === 'adopt') adopted.set(decision.path, plain(decision.before));
     else if (decision.action === 'restore' || decision.action === 'release') displaced.delete(decision.path);
   }

@@ -22,8 +22,14 @@ export interface Status extends Roles {
   readonly managed: number;
   /** Paths that are not as they were recorded. */
   readonly drifted: readonly string[];
-  /** Paths where the machine's own was left in place. */
+  /** Paths where the machine's own, or somebody's change, was left in place, until that is resolved. */
   readonly kept: readonly string[];
+  /** Paths where somebody's change is merged with ours. */
+  readonly merged: readonly string[];
+  /** Whether the records of the live generation can be changed by writing through its links. */
+  readonly protection: 'store' | 'immutable' | 'none' | undefined;
+  /** How many backups there are. */
+  readonly backups: number;
   /** How many originals are kept, to come back. */
   readonly displaced: number;
   readonly unread: readonly string[];
@@ -111,12 +117,27 @@ function pointerLines({ pointer, content, live }: Status): string[] {
   return [`The pointer /run/filesystem-overlay is ${pointer}: \`activate switch ${live}\` puts it right.`];
 }
 
-function countLines({ managed, drifted, kept, displaced, unread, live }: Status): string[] {
+function countLines(status: Status): string[] {
+  const { managed, drifted, kept, merged, displaced, unread, live, backups, protection } = status;
   if (live === 0) return [];
   const lines = [
     `paths    ${managed} managed, ${drifted.length} drifted, ${kept.length} kept as the machine's, ${plural(displaced, 'original')} to come back`,
   ];
-  lines.push(...listPaths('drifted', drifted), ...listPaths('kept', kept), ...listPaths('not read', unread));
+  lines.push(
+    ...listPaths('drifted', drifted),
+    ...listPaths('kept', kept),
+    ...listPaths('merged', merged),
+    ...listPaths('not read', unread),
+  );
+  if (kept.length > 0)
+    lines.push(
+      'What is kept stays until `--on-conflict backup` or `--on-drift backup` takes it over, or it is the same.',
+    );
+  if (backups > 0) lines.push(`backups  ${backups}: \`activate backups\``);
+  if (protection === 'none')
+    lines.push(
+      `Generation ${live} is not protected: its filesystem has no immutable files, so what writes through a link changes the record. \`activate verify\` finds that.`,
+    );
   if (drifted.length > 0)
     lines.push(
       `\`activate diff ${live}\` shows what putting it right would change; \`activate switch ${live}\` does it.`,

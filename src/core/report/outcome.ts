@@ -23,6 +23,8 @@ export type Switched =
       }[];
       /** Paths where the machine's own was left in place. */
       readonly kept: readonly string[];
+      /** Paths where somebody's change was merged with the new content. */
+      readonly merged: readonly string[];
       /** From the first rename of the swap to the last. */
       readonly swapMs: number;
     }
@@ -69,7 +71,11 @@ function renderDone(outcome: Switched & { readonly state: 'done' }, elapsedMs: n
   }
   const backups = outcome.backups
     .filter(({ reason }) => reason === 'drifted')
-    .map(({ number, path }) => `${displayName(path)} had been changed; the change is backup ${number}.\n`);
+    .map(({ number, path }) =>
+      outcome.merged.includes(path)
+        ? `${displayName(path)} had been changed; the change is merged, and what was there is backup ${number}.\n`
+        : `${displayName(path)} had been changed; the change is backup ${number}.\n`,
+    );
   const displaced = outcome.backups.filter(({ reason }) => reason === 'displaced').length;
   if (displaced > 0)
     backups.push(`${plural(displaced, 'original')} of the machine's kept, to come back on rollback.\n`);

@@ -15,7 +15,8 @@ export function describeConflict(conflict: Conflict): string {
   const there = conflict.found === undefined ? 'nothing' : describeFound(conflict.found);
   if (conflict.reason === 'unmanaged')
     return `${conflict.found === undefined ? 'something' : there} of the machine's is there`;
-  return `it was changed since it was placed: ${there} is there now`;
+  const merge = conflict.merge === undefined ? '' : `; ${conflict.merge}`;
+  return `it was changed since it was placed: ${there} is there now${merge}`;
 }
 
 function describeObstacle(obstacle: string): string {
@@ -40,6 +41,7 @@ export function adviceOn(conflicts: readonly Conflict[]): string[] {
     lines.push(
       '--on-drift backup     puts ours back, and keeps the changes as backups',
       '--on-drift keep       leaves the changes in place',
+      '--on-drift merge      merges changes of text, where they do not meet ours',
     );
   }
   if (reasons.has('blocked')) lines.push('Blocked paths: unmount, `chattr -i -a`, or remount read-write first.');

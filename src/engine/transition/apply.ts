@@ -12,7 +12,8 @@ export type Outcome =
       readonly state: 'stuck';
       readonly step: Step | undefined;
       readonly cause: unknown;
-      readonly undoing: Step;
+      /** `undefined` where not even that it begins could be noted. */
+      readonly undoing: Step | undefined;
       readonly undoCause: unknown;
     };
 
@@ -27,7 +28,7 @@ export interface Performance {
   readonly perform: Perform;
   /** Asked before each step: the reason to stop and undo, if there is one. */
   readonly interrupted: () => unknown;
-  /** Called once, before anything is undone. */
+  /** Called once, before anything is undone; where it throws, nothing is, and what was done is left to `resume`. */
   readonly undoing: () => void;
 }
 
@@ -57,7 +58,11 @@ export async function applyStages(
     }
     return { state: 'done' };
   } catch (cause) {
-    undoing();
+    try {
+      undoing();
+    } catch (undoCause) {
+      return { state: 'stuck', step: current, cause, undoing: undefined, undoCause };
+    }
     return undo(done, perform, { step: current, cause });
   }
 }

@@ -14,22 +14,15 @@ import { readLive } from '../generations';
 import type { Machine } from '../machine';
 
 /** Removes what became a backup as a copy; where it became one by a rename, nothing is left. */
-export function discardCopied(context: Context, { root }: Machine, steps: readonly Step[]): void {
-  for (const step of steps) {
-    if (step.op !== 'save') continue;
-    try {
-      removeTree(root, step.aside);
-    } catch (error) {
-      context.log.warn('could not remove what is kept as a backup', { path: step.aside, error: String(error) });
-    }
-  }
+export function discardCopied({ root }: Machine, steps: readonly Step[]): void {
+  for (const step of steps) if (step.op === 'save') removeTree(root, step.aside);
 }
 
 /**
  * Removes what was put aside and is of no use any more.
  *
  * Somebody may have put something into a directory of ours between the plan and the swap: then the directory is kept,
- * as a backup. What cannot be removed is said, and harms nobody.
+ * as a backup.
  */
 export async function discard(
   context: Context,
@@ -39,19 +32,15 @@ export async function discard(
 ): Promise<void> {
   let ours: ReadonlyMap<TargetPath, Entry> | undefined;
   for (const { path, aside } of discarded) {
-    try {
-      const isDirectory = readStatus(machine.root, aside)?.kind === 'directory';
-      if (isDirectory) ours ??= oursIn(machine, from);
-      if (ours !== undefined && isDirectory && hasStranger(machine, { path, aside }, ours)) {
-        const number = await keep(context, machine, { path, aside });
-        context.log.warn('somebody put something into a directory of ours while it was replaced; it is a backup now', {
-          path,
-          backup: number,
-        });
-      } else removeTree(machine.root, aside);
-    } catch (error) {
-      context.log.warn('could not remove what is of no use any more', { path: aside, error: String(error) });
-    }
+    const isDirectory = readStatus(machine.root, aside)?.kind === 'directory';
+    if (isDirectory) ours ??= oursIn(machine, from);
+    if (ours !== undefined && isDirectory && hasStranger(machine, { path, aside }, ours)) {
+      const number = await keep(context, machine, { path, aside });
+      context.log.warn('somebody put something into a directory of ours while it was replaced; it is a backup now', {
+        path,
+        backup: number,
+      });
+    } else removeTree(machine.root, aside);
   }
 }
 

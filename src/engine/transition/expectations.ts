@@ -1,6 +1,6 @@
 import { ActivateError } from '../../core/errors';
 import { sameOwnership } from '../../core/found';
-import type { TargetPath } from '../../core/path';
+import { ancestorsOf, type TargetPath } from '../../core/path';
 import type { Expected, Gone } from '../../core/plan/step';
 import { readLinkText, readStatus } from '../../system/reading';
 import type { Root } from '../../system/rooted';
@@ -31,7 +31,8 @@ export function insistOn(
 export function insistOnAll({ root }: Machine, objects: readonly Gone[]): void {
   const other = objects.find(({ path, was }) => {
     const kind = readStatus(root, path)?.kind;
-    if (kind === undefined) return false;
+    // It is gone already, or seems to be because somebody put a link in the way, which systemd-tmpfiles would follow.
+    if (kind === undefined) return ancestorsOf(path).some((above) => readStatus(root, above)?.kind === 'symlink');
     return kind !== was.kind || (was.kind === 'symlink' && readLinkText(root, path) !== was.linkText);
   });
   if (other !== undefined) throw changed(other.path);

@@ -1,9 +1,12 @@
 import { encodePieces } from '../../core/bytes';
 import { JOURNAL } from '../../core/records/generation';
 import { type Journal, journalPieces, parseJournal } from '../../core/records/journal';
-import { hostPath } from '../../core/path';
-import { writeRecord } from '../../system/records';
-import { removeTree } from '../../system/removing';
+import { STATE } from '../../core/entry';
+import { hostPath, joinTarget } from '../../core/path';
+import { removeFile, renamePath, syncFilesystem } from '../../system/changing';
+import { createFile } from '../../system/copying';
+import { readStatus } from '../../system/reading';
+import { removeRecord, writeRecord } from '../../system/records';
 import { readText } from '../generations';
 import type { Machine } from '../machine';
 
@@ -14,7 +17,25 @@ import type { Machine } from '../machine';
  */
 export function readJournal(machine: Machine): Journal | undefined {
   const text = readText(machine, JOURNAL);
-  return text === undefined ? undefined : parseJournal(text, hostPath(machine.root.path, JOURNAL));
+  if (text === undefined) return undefined;
+  const journal = parseJournal(text, hostPath(machine.root.path, JOURNAL));
+  const isUndone = journal.phase === 'swap' && readStatus(machine.root, UNDO) !== undefined;
+  return isUndone ? { ...journal, phase: 'undo' } : journal;
+}
+
+/** Renamed to `transition.undo` it says that the way leads back: no space is needed for that on a disk that is full. */
+const READY = joinTarget(STATE, '.undo.ready');
+const UNDO = joinTarget(STATE, 'transition.undo');
+
+/** Makes sure that {@link noteUndoing} will not need space. */
+export function prepareUndoing({ root }: Machine): void {
+  if (readStatus(root, READY) === undefined) createFile(root, READY, { mode: 0o600 }, new Uint8Array());
+}
+
+/** Says durably that a transition whose swap began is being undone. */
+export function noteUndoing({ root }: Machine): void {
+  renamePath(root, READY, UNDO);
+  syncFilesystem(root, STATE);
 }
 
 /** Writes the record durably: once this returns, a crash is recovered from it. */
@@ -22,6 +43,13 @@ export function writeJournal({ root }: Machine, journal: Journal): void {
   writeRecord(root, JOURNAL, encodePieces(journalPieces(journal)), 0o600);
 }
 
+/** Takes the record away. Should a power cut bring it back, what it says is done already. */
 export function dropJournal({ root }: Machine): void {
-  removeTree(root, JOURNAL);
+  removeRecord(root, JOURNAL);
+  dropMarks({ root });
+}
+
+/** Takes away what says how a transition goes on, once there is none. */
+export function dropMarks({ root }: Machine): void {
+  for (const mark of [READY, UNDO]) if (readStatus(root, mark) !== undefined) removeFile(root, mark);
 }

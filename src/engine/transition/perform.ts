@@ -2,8 +2,7 @@ import { hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../../c
 import { POINTER } from '../../core/entry';
 import type { Gone, Made, MadeAt, Step } from '../../core/plan/step';
 import {
-  changeMode,
-  changeOwner,
+  changeDirectory,
   changeTimes,
   exchangePaths,
   makeDirectory,
@@ -11,10 +10,10 @@ import {
   removeDirectory,
   removeFile,
   renamePath,
-  replacePath,
+  replaceSymlink,
 } from '../../system/changing';
 import { copyFile, type FileAttributes } from '../../system/copying';
-import { readLinkText, readLinkTexts, readStatus } from '../../system/reading';
+import { listDirectory, readLinkText, readLinkTexts, readStatus } from '../../system/reading';
 import { errnoOf } from '../../system/syscalls/errno';
 import { backupContent, carry, carryBack } from '../backups';
 import { insistOn, insistOnAll } from './expectations';
@@ -82,8 +81,7 @@ function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
       renamePath(root, step.path, step.aside);
       return insistOn(machine, step, () => renamePath(root, step.aside, step.path));
     case 'own':
-      changeOwner(root, step.path, step.after.uid, step.after.gid);
-      return changeMode(root, step.path, step.after.mode);
+      return changeDirectory(root, step.path, step);
     case 'save':
       return carry(machine, step.aside, backupContent(step.backup));
     case 'unsave':
@@ -101,11 +99,11 @@ function point({ root }: Machine, text: string | undefined): void {
     if (readStatus(root, POINTER) !== undefined) removeFile(root, POINTER);
     return;
   }
-  const fresh = joinTarget(parentOf(POINTER), '.filesystem-overlay.new');
-  if (readStatus(root, fresh) !== undefined) removeFile(root, fresh);
-  makeSymlink(root, fresh, text);
-  replacePath(root, fresh, POINTER);
+  replaceSymlink(root, POINTER, text, NEW_POINTER);
 }
+
+/** A link that is about to become the pointer. */
+export const NEW_POINTER = joinTarget(parentOf(POINTER), '.filesystem-overlay.new');
 
 function make({ root }: Machine, path: TargetPath, made: Made): void {
   switch (made.kind) {
@@ -116,8 +114,7 @@ function make({ root }: Machine, path: TargetPath, made: Made): void {
     case 'directory':
       // Undoing a removal that did not happen, because somebody uses the directory.
       if (readStatus(root, path)?.kind === 'directory') return undefined;
-      makeDirectory(root, path, made.mode);
-      return changeOwnerIfOther(root, path, made);
+      return makeDirectory(root, path, made.mode, made);
     case 'file':
       copyFile(root, hostPath(root.path, made.source as TargetPath), path, attributesOf(made));
   }
@@ -125,17 +122,6 @@ function make({ root }: Machine, path: TargetPath, made: Made): void {
 
 function attributesOf({ mode, uid, gid, mtimeNs }: Made & { readonly kind: 'file' }): FileAttributes {
   return { mode, uid, gid, ...(mtimeNs === undefined ? {} : { mtimeNs: BigInt(mtimeNs) }) };
-}
-
-function changeOwnerIfOther(
-  root: Machine['root'],
-  path: TargetPath,
-  { mode, uid, gid }: { mode: number; uid: number; gid: number },
-): void {
-  const status = readStatus(root, path);
-  if (status?.uid === uid && status.gid === gid) return;
-  changeOwner(root, path, uid, gid);
-  changeMode(root, path, mode);
 }
 
 /** Takes back what was made; what is there but was not made by us stays. */
@@ -184,7 +170,8 @@ function firstUnmade({ root }: Machine, objects: readonly MadeAt[]): TargetPath 
 
 /** A directory that somebody put something into meanwhile stays, as the machine's. */
 function isStillThere({ root }: Machine, { path, was }: Gone): boolean {
-  return was.kind === 'symlink' && readLinkText(root, path) === was.linkText;
+  if (was.kind === 'symlink') return readLinkText(root, path) === was.linkText;
+  return readStatus(root, path)?.kind === 'directory' && listDirectory(root, path).length === 0;
 }
 
 function restoreTimes({ root }: Machine, objects: readonly MadeAt[]): void {

@@ -1,19 +1,15 @@
 import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
-import type { Journal } from '../../core/records/journal';
 import { inverse, isOneAct, type OneAct, type Step } from '../../core/plan/step';
+import type { Journal } from '../../core/records/journal';
 import { readStatus } from '../../system/reading';
-import { removeTree } from '../../system/removing';
-import { backupContent, backupDirectory } from '../backups';
-import { discard, discardCopied } from './discarding';
-import { roleLink } from '../generations';
-import { dropJournal, readJournal } from './journal';
+import { backupContent } from '../backups';
 import type { Machine } from '../machine';
+import { cleanUp, commit, showAgain, withdraw } from './ending';
+import { readJournal } from './journal';
+import { sweep } from './litter';
 import { performStep } from './perform';
-import { adoptLedger, dropGeneration, dropNotes, snippetOf, writeRole } from './stage';
-import { withLockedMachine } from '../switching';
-import { parentOf, type TargetPath } from '../../core/path';
-import { syncFilesystems } from './syncing';
+import { checkNextLedger, snippetOf, writeSnippet } from './stage';
 
 /** How an interrupted transition ended. */
 export type Resumed =
@@ -23,17 +19,18 @@ export type Resumed =
 /**
  * Finishes or undoes what a crash interrupted: undone before the swap, finished after it began. Run again, it changes nothing.
  *
- * @throws {ActivateError} `UNDO_FAILED` where a step cannot be done; what is left to do is still recorded
+ * @throws {ActivateError} `UNDO_FAILED` or `UNFINISHED` where something cannot be done; what is left to do is still recorded
  */
-export function resume(context: Context): Promise<Resumed> {
-  return withLockedMachine(context, async (machine) => {
-    const journal = readJournal(machine);
-    if (journal === undefined) return { state: 'nothing to do' };
-    const { from, to } = journal;
+export async function resumeTransition(context: Context, machine: Machine): Promise<Resumed> {
+  const journal = readJournal(machine);
+  if (journal !== undefined)
     await (journal.phase === 'swap' ? finish(context, machine, journal) : undo(machine, journal));
-    const state = journal.phase === 'swap' ? 'finished' : 'undone';
-    return { state, from, to, live: state === 'finished' ? to : from };
-  });
+  sweep(machine);
+  if (journal === undefined) return { state: 'nothing to do' };
+  const { from, to } = journal;
+  return journal.phase === 'swap'
+    ? { state: 'finished', from, to, live: to }
+    : { state: 'undone', from, to, live: from };
 }
 
 async function undo(machine: Machine, journal: Journal): Promise<void> {
@@ -41,38 +38,19 @@ async function undo(machine: Machine, journal: Journal): Promise<void> {
   const steps = journal.phase === 'undo' ? [...create, ...swap, ...remove] : create;
   for (const step of steps.toReversed())
     if (!isOneAct(step) || isStillDone(machine, journal, step)) await perform(machine, journal, inverse(step));
-  for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
-  syncPaths(machine, journal);
-  journal.phases.backups.forEach((_, index) => removeTree(machine.root, backupDirectory(journal.firstBackup + index)));
-  if (journal.staged) dropGeneration(machine, journal.to, journal.storePath);
-  else dropNotes(machine, journal.to);
-  dropJournal(machine);
+  await orStuck(() => showAgain(machine, journal));
+  await orStuck(() => withdraw(machine, journal));
 }
 
 async function finish(context: Context, machine: Machine, journal: Journal): Promise<void> {
-  const { swap, remove, spent } = journal.phases;
+  const { swap, remove } = journal.phases;
+  checkNextLedger(machine, journal.to);
+  await orStuck(() => writeSnippet(machine, journal.to, journal.phases));
   for (const step of [...swap, ...remove])
     if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
       await perform(machine, journal, step);
-  for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
-  syncPaths(machine, journal);
-  adoptLedger(machine, journal.to);
-  discardCopied(context, machine, remove);
-  await discard(context, machine, journal.from, journal.phases.discard);
-  for (const backup of spent) removeTree(machine.root, backupDirectory(backup));
-  if (journal.to === 0) removeTree(machine.root, snippetOf(0));
-  dropJournal(machine);
-}
-
-/** Makes what the steps did durable, before anything that could undo or repeat them is deleted. */
-function syncPaths(machine: Machine, { phases }: Journal): void {
-  const paths = new Set<TargetPath>();
-  for (const step of [...phases.create, ...phases.swap, ...phases.remove]) {
-    if ('objects' in step) for (const { path } of step.objects) paths.add(parentOf(path));
-    else if ('path' in step) paths.add(parentOf(step.path));
-    else if ('aside' in step) paths.add(parentOf(step.aside));
-  }
-  syncFilesystems(machine, paths);
+  await orStuck(() => commit(machine, journal));
+  await cleanUp(context, machine, journal);
 }
 
 /**
@@ -104,9 +82,14 @@ function isParked({ root }: Machine, { op, path }: OneAct): boolean {
   return op === 'park' && readStatus(root, path) === undefined;
 }
 
-async function perform(machine: Machine, journal: Journal, step: Step): Promise<void> {
+function perform(machine: Machine, journal: Journal, step: Step): Promise<void> {
+  return orStuck(() => performStep({ machine, snippet: snippetOf(journal.to) }, step));
+}
+
+/** @throws {ActivateError} `UNDO_FAILED` for whatever `action` throws */
+async function orStuck(action: () => void | Promise<void>): Promise<void> {
   try {
-    await performStep({ machine, snippet: snippetOf(journal.to) }, step);
+    await action();
   } catch (error) {
     const { path, message } = error instanceof ActivateError ? error : { path: undefined, message: String(error) };
     throw new ActivateError('UNDO_FAILED', message, {

@@ -3,7 +3,7 @@ import { POINTER, STATE } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { fullSnippetPieces, transitionSnippetPieces } from '../../core/snippet/full-snippet';
 import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../../core/records/generation';
-import { type Ledger, renderLedger } from '../../core/records/ledger';
+import { type Ledger, parseLedger, renderLedger } from '../../core/records/ledger';
 import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
 import type { Phases } from '../../core/plan/plan';
@@ -17,17 +17,19 @@ import {
   removeFile,
   renamePath,
   replacePath,
+  replaceSymlink,
 } from '../../system/changing';
 import { createFile, createFileFrom } from '../../system/copying';
 import { copyTree, resolveHostPath } from '../../system/host-files';
 import { tidy } from '../../system/memory';
 import { readLinkText, readStatus } from '../../system/reading';
 import { writeRecord } from '../../system/records';
+import { protectTree, removeProtected } from '../../system/protecting';
 import { removeTree } from '../../system/removing';
 import { type Backup, backupDirectory, renderBackup } from '../backups';
 import type { Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
-import { readTimes } from '../generations';
+import { readText, readTimes } from '../generations';
 import type { Machine } from '../machine';
 import type { Destination } from '../prepare';
 
@@ -37,7 +39,7 @@ const names = ['generation.json', 'manifest.json', 'withheld.json'] as const;
 /**
  * Writes a new generation under a name of its own, complete, and then gives it its number.
  *
- * @throws {ActivateError} `IO`; what was written is removed
+ * @throws {ActivateError} `IO`; what was written is there, and the journal knows of it
  */
 export async function stageGeneration(
   context: Context,
@@ -47,30 +49,43 @@ export async function stageGeneration(
 ): Promise<void> {
   const { root } = machine;
   const directory = generationDirectory(to.number);
-  const staging = joinTarget(GENERATIONS, `.staging-${to.number}`);
+  const staging = stagingOf(to.number);
   makeDirectories(root, GENERATIONS, 0o755);
-  removeTree(root, staging);
-  try {
-    makeDirectory(root, staging, 0o755);
-    if (closure.storePath === undefined) await copyRoots(machine, closure, staging);
-    writeRecords(context, machine, staging, to, closure);
-    renamePath(root, staging, directory);
-    if (closure.storePath !== undefined) protectStorePath(machine, to.number, closure.storePath);
-  } catch (error) {
-    removeTree(root, staging);
-    dropGeneration(machine, to.number, closure.storePath);
-    throw error;
-  }
+  removeProtected(root, staging);
+  makeDirectory(root, staging, 0o755);
+  if (closure.storePath === undefined) await copyRoots(machine, closure, staging);
+  writeRecords(context, machine, staging, to, closure);
+  if (closure.storePath === undefined) protectTree(root, joinTarget(staging, 'tree'));
+  renamePath(root, staging, directory);
+  if (closure.storePath !== undefined) protectStorePath(machine, to.number, closure.storePath);
 }
 
-/** Takes a generation away, with its gc root. */
-export function dropGeneration(machine: Machine, number: number, storePath: string | undefined): void {
-  if (storePath !== undefined) {
-    const link = gcRoot(storePath, number);
-    if (readLinkText(machine.root, link) !== undefined) removeFile(machine.root, link);
-  }
-  removeTree(machine.root, generationDirectory(number));
+/** Where a generation is until it is complete. */
+export function stagingOf(number: number): TargetPath {
+  return joinTarget(GENERATIONS, `.staging-${number}`);
 }
+
+/** Takes a generation away, with its gc root: in one instant for whoever reads it, though removing it takes longer. */
+export function dropGeneration({ root }: Machine, number: number, storePath: string | undefined): void {
+  const dropping = joinTarget(GENERATIONS, `${DROPPING}${number}`);
+  removeProtected(root, dropping);
+  if (readStatus(root, generationDirectory(number)) !== undefined)
+    renamePath(root, generationDirectory(number), dropping);
+  for (const link of storePath === undefined ? [] : [gcRoot(storePath, number)])
+    if (readLinkText(root, link) !== undefined) removeFile(root, link);
+  removeProtected(root, dropping);
+}
+
+/** Ends what a crash interrupted while a generation was made or dropped; anything else stays. */
+export function dropPartial(machine: Machine, name: string): void {
+  const number = /^\.(?:staging|dropping)-(\d+)$/u.exec(name)?.[1];
+  if (number === undefined) return;
+  if (name.startsWith(DROPPING)) for (const store of ['/gnu/', '/nix/']) dropGeneration(machine, Number(number), store);
+  else removeProtected(machine.root, joinTarget(GENERATIONS, name));
+}
+
+/** How the name of what is being removed begins. */
+const DROPPING = '.dropping-';
 
 function writeRecords(
   context: Context,
@@ -211,7 +226,12 @@ export function writeNotes(machine: Machine, notes: Notes): void {
       encodePieces([`${JSON.stringify({ schema: 1, times: merged })}\n`]),
     );
   }
-  writeRecord(root, snippetOf(notes.to), encodePieces(transitionPieces(phases)));
+  writeSnippet(machine, notes.to, phases);
+}
+
+/** Writes the snippet that systemd-tmpfiles reads: what somebody else put in its place is never carried out. */
+export function writeSnippet({ root }: Machine, number: number, phases: Phases): void {
+  writeRecord(root, snippetOf(number), encodePieces(transitionPieces(phases)));
 }
 
 function nextLedgerOf(number: number): TargetPath {
@@ -222,6 +242,12 @@ function nextLedgerOf(number: number): TargetPath {
 export function adoptLedger({ root }: Machine, number: number): void {
   if (number === 0 || readStatus(root, nextLedgerOf(number)) === undefined) return;
   replacePath(root, nextLedgerOf(number), joinTarget(generationDirectory(number), 'ledger.json'));
+}
+
+/** @throws {ActivateError} `STATE` where the ledger that a transition would adopt is damaged */
+export function checkNextLedger(machine: Machine, number: number): void {
+  const text = number === 0 ? undefined : readText(machine, nextLedgerOf(number));
+  if (text !== undefined) parseLedger(text, hostPath(machine.root.path, nextLedgerOf(number)));
 }
 
 /** Takes back what was written for a transition to a generation that was there before. */
@@ -240,14 +266,16 @@ function transitionPieces({ create, remove }: Phases): Generator<string> {
   return transitionSnippetPieces(created, removed);
 }
 
+/** A link that is about to become `live` or `default`. */
+export const NEW_ROLE = joinTarget(STATE, '.role.new');
+
 /** Points `live` or `default` at a generation; 0 takes the link away. */
 export function writeRole({ root }: Machine, link: TargetPath, number: number): void {
   if (number === 0) {
     if (readStatus(root, link) !== undefined) removeFile(root, link);
     return;
   }
-  const fresh = joinTarget(STATE, '.role.new');
-  if (readStatus(root, fresh) !== undefined) removeFile(root, fresh);
-  makeSymlink(root, fresh, `generations/${number}`);
-  replacePath(root, fresh, link);
+  const text = `generations/${number}`;
+  // On a full disk there may be no room for another link.
+  if (readLinkText(root, link) !== text) replaceSymlink(root, link, text, NEW_ROLE);
 }

@@ -1,16 +1,27 @@
 import { STATE } from '../../core/entry';
-import type { TargetPath } from '../../core/path';
+import { parentOf, type TargetPath } from '../../core/path';
+import type { Journal } from '../../core/records/journal';
 import { syncFilesystem } from '../../system/changing';
 import { readStatus } from '../../system/reading';
 import type { Machine } from '../machine';
 
-/** Writes out every filesystem that one of the paths, or the state directory, is on; each once. */
-export function syncFilesystems({ root }: Machine, paths: Iterable<TargetPath>): void {
+/** Writes out every filesystem that a transition writes to, each once: nothing of links and renames is durable without. */
+export function syncWritten({ root }: Machine, journal: Journal): void {
   const synced = new Set<string>();
-  for (const path of new Set([STATE, ...paths])) {
+  for (const path of [STATE, ...writtenDirectories(journal)]) {
     const device = readStatus(root, path)?.device;
     if (device === undefined || synced.has(device)) continue;
     synced.add(device);
     syncFilesystem(root, path);
   }
+}
+
+function writtenDirectories({ phases }: Journal): Set<TargetPath> {
+  const directories = new Set<TargetPath>();
+  for (const step of [...phases.create, ...phases.swap, ...phases.remove]) {
+    if ('objects' in step) for (const { path } of step.objects) directories.add(parentOf(path));
+    else if ('path' in step) directories.add(parentOf(step.path));
+    else if ('aside' in step) directories.add(parentOf(step.aside));
+  }
+  return directories;
 }

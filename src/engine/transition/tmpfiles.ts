@@ -1,7 +1,22 @@
 import { ActivateError } from '../../core/errors';
 import { hostPath, type TargetPath } from '../../core/path';
-import { runProgram } from '../../system/programs';
+import { readMounts } from '../../system/mounts';
+import { requireProgram, runProgram } from '../../system/programs';
 import type { Machine } from '../machine';
+
+/**
+ * Makes sure that systemd-tmpfiles can do its part, before anything depends on it.
+ *
+ * @throws {ActivateError} `REFUSED`
+ */
+export function requireTmpfiles(): void {
+  requireProgram('systemd-tmpfiles');
+  if (readMounts() !== undefined) return;
+  throw new ActivateError('REFUSED', 'systemd-tmpfiles needs /proc, and mount points are not known without it', {
+    path: '/proc',
+    hint: 'Mount it: `mount -t proc proc /proc`.',
+  });
+}
 
 /**
  * Runs systemd-tmpfiles on a snippet of ours.
@@ -24,11 +39,12 @@ export async function runTmpfiles(
   const { status, stderr } = await runProgram('systemd-tmpfiles', args, { inherit: lock });
   const path = unfinished();
   if (path === undefined) return;
-  throw new ActivateError('IO', `systemd-tmpfiles did not ${verb} it (status ${status}): ${lastLine(stderr)}`, {
+  throw new ActivateError('IO', `systemd-tmpfiles did not ${verb} it (status ${status}): ${firstLine(stderr)}`, {
     path,
   });
 }
 
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) || 'no message';
+/** What follows is often only a consequence. */
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0] || 'no message';
 }

@@ -1,35 +1,28 @@
 import type { Context } from '../../context';
+import { STATE } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
-import type { Decision } from '../../core/plan/decision';
 import { foundOf, sameFound } from '../../core/found';
-import type { Journal, Phase } from '../../core/records/journal';
-import { nextLedger } from '../../core/records/ledger';
 import type { TargetPath } from '../../core/path';
+import type { Decision } from '../../core/plan/decision';
 import { planSteps } from '../../core/plan/plan';
 import { pathOf } from '../../core/plan/step';
-import { requireProgram } from '../../system/programs';
+import type { Journal, Phase } from '../../core/records/journal';
+import { nextLedger } from '../../core/records/ledger';
+import { makeDirectories } from '../../system/changing';
 import { tidy } from '../../system/memory';
 import { readStatus } from '../../system/reading';
-import { removeTree } from '../../system/removing';
 import { applyStages, type Outcome, type Perform } from './apply';
-import { type Backup, BACKUPS, backupDirectory, backupNumbers } from '../backups';
-import { findGeneration, readTimes, roleLink } from '../generations';
-import { discard, discardCopied } from './discarding';
-import { dropJournal, writeJournal } from './journal';
+import { type Backup, backupNumbers } from '../backups';
+import { findGeneration, readTimes } from '../generations';
 import type { Machine } from '../machine';
-import { performStep } from './perform';
+import { stageMerges } from '../merging';
 import type { Destination, Prepared } from '../prepare';
-import {
-  adoptLedger,
-  dropGeneration,
-  dropNotes,
-  type Notes,
-  snippetOf,
-  stageGeneration,
-  writeNotes,
-  writeRole,
-} from './stage';
-import { syncFilesystems } from './syncing';
+import { cleanUp, commit, withdraw } from './ending';
+import { dropJournal, noteUndoing, prepareUndoing, readJournal, writeJournal } from './journal';
+import { performStep } from './perform';
+import { type Notes, snippetOf, stageGeneration, writeNotes } from './stage';
+import { syncWritten } from './syncing';
+import { requireTmpfiles } from './tmpfiles';
 
 /** Which of the two links a transition moves. */
 export type Scope = 'live and default' | 'live' | 'default';
@@ -58,7 +51,7 @@ export async function carryOut(
   scope: Scope,
   wrap: (perform: Perform) => Perform = (perform) => perform,
 ): Promise<Done> {
-  requireProgram('systemd-tmpfiles');
+  requireTmpfiles();
   const notes = planNotes(context, machine, prepared);
   const job: Job = {
     context,
@@ -73,7 +66,7 @@ export async function carryOut(
   tidy(prepared.decisions.length);
   const outcome = await apply(job, wrap);
   if (outcome.state !== 'done') throw failure(job, outcome);
-  await finish(job);
+  await cleanUp(context, machine, job.journal);
   const { from, to } = prepared;
   const changed = prepared.decisions.filter(isVisible).length;
   return {
@@ -90,6 +83,32 @@ export function isVisible(decision: Decision): boolean {
   const { action } = decision;
   if (action === 'adopt') return decision.after !== undefined;
   return action !== 'keep' && action !== 'release' && action !== 'evict';
+}
+
+/** Records a generation and has the next boot show it; a crash in between leaves nothing of it. */
+export async function stageForBoot(context: Context, machine: Machine, prepared: Prepared): Promise<void> {
+  const { state, to } = prepared;
+  const journal: Journal = {
+    from: state.live,
+    to: to.number,
+    phase: 'create',
+    roles: [{ role: 'default', from: state.default, to: to.number }],
+    staged: to.closure !== undefined,
+    ...(to.closure?.storePath === undefined ? {} : { storePath: to.closure.storePath }),
+    firstBackup: 1,
+    inodes: {},
+    phases: { create: [], swap: [], remove: [], discard: [], backups: [], spent: [] },
+  };
+  try {
+    makeDirectories(machine.root, STATE, 0o755);
+    writeJournal(machine, journal);
+    if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
+    syncWritten(machine, journal);
+    commit(machine, journal);
+    dropJournal(machine);
+  } catch (error) {
+    throw notStaged({ machine, prepared, journal }, error);
+  }
 }
 
 interface Job {
@@ -112,7 +131,7 @@ function planNotes(context: Context, machine: Machine, prepared: Prepared): Note
     firstBackup,
     timeOf: (path) => times.get(path),
     earlierTimeOf: (path) => earlier.get(path),
-    ownerOf: (directory) => actual.directories.get(directory)?.uid,
+    ownershipOf: (directory) => actual.directories.get(directory),
     self: context.uid,
     token: Math.floor(context.now()).toString(36),
   });
@@ -175,20 +194,32 @@ function journalOf({ state, from, to }: Prepared, notes: Notes, scope: Scope): J
   };
 }
 
-/** Everything that is written before the first step; none of it is referred to yet. */
+/** Everything that is written before the first step, the journal first; none of it is referred to yet. */
 async function stage(job: Job): Promise<void> {
-  const { context, machine, prepared, notes } = job;
+  const { context, machine, prepared, notes, journal } = job;
   try {
-    if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
-    writeNotes(machine, notes);
+    makeDirectories(machine.root, STATE, 0o755);
+    writeJournal(machine, journal);
     tidy(prepared.decisions.length);
-    writeJournal(machine, job.journal);
+    if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
+    stageMerges(machine, prepared.merges);
+    writeNotes(machine, notes);
   } catch (error) {
-    dropStaged(job);
-    if (!(error instanceof ActivateError) || error.code !== 'IO' || error.message.startsWith('the closure changed'))
-      throw error;
-    throw undone(job, error);
+    throw notStaged(job, error);
   }
+}
+
+function notStaged(job: Pick<Job, 'machine' | 'prepared' | 'journal'>, cause: unknown): unknown {
+  try {
+    // Where not even the journal could be written, nothing was.
+    if (readJournal(job.machine) === undefined) return cause;
+    withdraw(job.machine, job.journal);
+  } catch (error) {
+    return stuck(cause, error, undefined);
+  }
+  if (!(cause instanceof ActivateError) || cause.code !== 'IO' || cause.message.startsWith('the closure changed'))
+    return cause;
+  return undone(job, cause);
 }
 
 async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Outcome> {
@@ -202,7 +233,8 @@ async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Out
       steps: swapped,
       begin: () => {
         tidy(prepared.decisions.length);
-        syncEverything(job);
+        syncWritten(machine, journal);
+        prepareUndoing(machine);
         phase = 'swap';
         Object.assign(swap, { inodes: stagedInodes(job) });
         writeJournal(machine, { ...journal, phase, inodes: swap.inodes });
@@ -215,22 +247,13 @@ async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Out
         swap.endedMs = context.elapsed();
       },
     },
-    { steps: [], begin: () => commit(job) },
+    { steps: [], begin: () => commit(machine, journal) },
   ];
   const undoing = (): void => {
-    if (phase === 'swap') noteUndoing(job);
+    if (phase === 'swap') noteUndoing(machine);
   };
   const interrupted = (): unknown => (context.signal.aborted && phase === 'create' ? interruption(context) : undefined);
   return applyStages(stages, { perform, interrupted, undoing });
-}
-
-/** Says in the journal that the way leads back now. Where even that cannot be written, undoing is still worth a try. */
-function noteUndoing({ context, machine, journal, swap }: Job): void {
-  try {
-    writeJournal(machine, { ...journal, phase: 'undo', inodes: swap.inodes });
-  } catch (error) {
-    context.log.warn('could not note in the journal that this is being undone', { error: messageOf(error) });
-  }
 }
 
 /** What was staged, by inode: after a crash that tells which exchanges have happened. */
@@ -248,45 +271,11 @@ function interruption({ signal }: Context): ActivateError {
   return new ActivateError('FAILED', `interrupted by ${String(signal.reason)}`);
 }
 
-/** From here on the new generation is the one that counts, whatever happens. */
-function commit(job: Job): void {
-  const { machine, journal } = job;
-  for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
-  syncEverything(job);
-  // The last act: up to here everything can be undone.
-  adoptLedger(machine, journal.to);
-}
-
-function syncEverything({ machine, prepared }: Job): void {
-  syncFilesystems(machine, prepared.actual.directories.keys());
-}
-
-/** What the commit left to do: nothing of it can be missed. */
-async function finish({ context, machine, notes }: Job): Promise<void> {
-  const { root } = machine;
-  discardCopied(context, machine, notes.phases.remove);
-  await discard(context, machine, notes.from, notes.phases.discard);
-  for (const backup of notes.phases.spent) removeTree(root, backupDirectory(backup));
-  if (notes.to === 0) removeTree(root, snippetOf(0));
-  dropJournal(machine);
-}
-
-/** Takes away what was written for a transition that did not happen. */
-function dropStaged({ machine, prepared, notes }: Job): void {
-  for (const { number } of notes.backups) removeTree(machine.root, backupDirectory(number));
-  if (backupNumbers(machine).length === 0) removeTree(machine.root, BACKUPS);
-  if (prepared.to.closure !== undefined) dropGeneration(machine, notes.to, prepared.to.closure.storePath);
-  else dropNotes(machine, notes.to);
-  dropJournal(machine);
-}
-
 function failure(job: Job, outcome: Exclude<Outcome, { state: 'done' }>): ActivateError {
-  const { machine, journal } = job;
-  if (outcome.state === 'stuck') return stuck(outcome.cause, outcome.undoCause, pathOf(outcome.undoing));
+  if (outcome.state === 'stuck')
+    return stuck(outcome.cause, outcome.undoCause, outcome.undoing === undefined ? undefined : pathOf(outcome.undoing));
   try {
-    for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
-    syncEverything(job);
-    dropStaged(job);
+    withdraw(job.machine, job.journal);
   } catch (error) {
     return stuck(outcome.cause, error, undefined);
   }
@@ -301,7 +290,7 @@ function stuck(cause: unknown, undoCause: unknown, path: string | undefined): Ac
   });
 }
 
-function undone({ prepared }: Job, cause: unknown): ActivateError {
+function undone({ prepared }: Pick<Job, 'prepared'>, cause: unknown): ActivateError {
   const { path, hint } = cause instanceof ActivateError ? cause : { path: undefined, hint: undefined };
   const live =
     prepared.from.number === 0

@@ -27,7 +27,7 @@ const terms: Terms = {
   firstBackup: 5,
   timeOf: () => undefined,
   earlierTimeOf: () => undefined,
-  ownerOf: () => 0,
+  ownershipOf: () => undefined,
   self: 0,
   token: 't',
 };

@@ -12,7 +12,7 @@ const anyJournal: fc.Arbitrary<Journal> = fc
   .record({
     from: anyEntries,
     to: anyEntries,
-    phase: fc.constantFrom('create' as const, 'swap' as const, 'undo' as const),
+    phase: fc.constantFrom('create' as const, 'swap' as const),
     store: fc.constantFrom({}, { storePath: '/nix/store/0-x' }),
     scope: fc.constantFrom(['live' as const], ['live' as const, 'default' as const]),
   })
@@ -29,7 +29,7 @@ const anyJournal: fc.Arbitrary<Journal> = fc
       firstBackup: 3,
       timeOf: () => '1700000000000000000',
       earlierTimeOf: () => undefined,
-      ownerOf: () => 0,
+      ownershipOf: () => undefined,
       self: 0,
       token: 'x',
     });

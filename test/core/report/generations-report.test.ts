@@ -72,6 +72,9 @@ const status: Status = {
   managed: 3,
   drifted: [],
   kept: [],
+  merged: [],
+  protection: 'immutable',
+  backups: 0,
   displaced: 0,
   unread: [],
 };
@@ -105,6 +108,9 @@ describe('a status', () => {
         displaced: 1,
         drifted: ['/etc/a\n'],
         kept: ['/etc/b'],
+        merged: [],
+        protection: 'immutable',
+        backups: 0,
         unread: ['/etc/c'],
       },
       [
@@ -193,6 +199,14 @@ describe('a preview', () => {
         '',
       ].join('\n'),
     );
-    expect(renderRemarks({ ...preview, conflicts: [], unread: [], kept: [], touched: 1 })).toBe('');
+    expect(
+      renderRemarks({
+        ...preview,
+        conflicts: [],
+        unread: [],
+        kept: [],
+        touched: 1,
+      }),
+    ).toBe('');
   });
 });

@@ -137,6 +137,7 @@ describe('the outcome of a switch', () => {
     swapMs: 0.5,
     backups: [],
     kept: [],
+    merged: [],
   };
 
   test.each<[string, Switched, string, string, number]>([

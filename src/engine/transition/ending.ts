@@ -1,0 +1,78 @@
+import type { Context } from '../../context';
+import { MERGED, POINTER } from '../../core/entry';
+import { ActivateError } from '../../core/errors';
+import { hostPath } from '../../core/path';
+import { JOURNAL } from '../../core/records/generation';
+import type { Journal } from '../../core/records/journal';
+import { readLinkText } from '../../system/reading';
+import { removeProtected } from '../../system/protecting';
+import { removeTree } from '../../system/removing';
+import { backupDirectory, backupNumbers, BACKUPS } from '../backups';
+import { readGeneration, roleLink } from '../generations';
+import type { Machine } from '../machine';
+import { discard, discardCopied } from './discarding';
+import { dropJournal } from './journal';
+import { performStep } from './perform';
+import { adoptLedger, dropGeneration, dropNotes, snippetOf, stagingOf, writeRole } from './stage';
+import { syncWritten } from './syncing';
+
+// The two ends of a transition, the same whether it came there at once or by `resume`. Each can be done twice.
+
+/** Makes the new generation the one that counts; what comes before can be undone. */
+export function commit(machine: Machine, journal: Journal): void {
+  for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
+  syncWritten(machine, journal);
+  // The last act: with it the commit has happened.
+  adoptLedger(machine, journal.to);
+}
+
+/**
+ * Removes what the new generation does not need any more.
+ *
+ * @throws {ActivateError} `UNFINISHED` where something could not be removed; the journal is there then
+ */
+export async function cleanUp(context: Context, machine: Machine, journal: Journal): Promise<void> {
+  const { root } = machine;
+  const { phases, from, to } = journal;
+  try {
+    discardCopied(machine, phases.remove);
+    await discard(context, machine, from, phases.discard);
+    for (const backup of phases.spent) removeTree(root, backupDirectory(backup));
+    if (to === 0) removeTree(root, snippetOf(0));
+    removeTree(root, MERGED);
+    syncWritten(machine, journal);
+    dropJournal(machine);
+  } catch (error) {
+    const { path, message } = error instanceof ActivateError ? error : { path: undefined, message: String(error) };
+    throw new ActivateError('UNFINISHED', `generation ${to} is live, and cleaning up after it failed: ${message}`, {
+      path: path ?? hostPath(root.path, JOURNAL),
+      hint: 'Mend what the message says, then run `activate resume`.',
+      cause: error,
+    });
+  }
+}
+
+/** Takes away what was written for a transition that did not happen; its steps are undone already. */
+export function withdraw(machine: Machine, journal: Journal): void {
+  const { root } = machine;
+  for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
+  syncWritten(machine, journal);
+  journal.phases.backups.forEach((_, index) => removeTree(root, backupDirectory(journal.firstBackup + index)));
+  if (backupNumbers(machine).length === 0) removeTree(root, BACKUPS);
+  if (journal.staged) {
+    removeProtected(root, stagingOf(journal.to));
+    dropGeneration(machine, journal.to, journal.storePath);
+  } else dropNotes(machine, journal.to);
+  removeTree(root, MERGED);
+  syncWritten(machine, journal);
+  dropJournal(machine);
+}
+
+/** Makes the pointer show the generation that stays live: after a power cut there is none. */
+export async function showAgain(machine: Machine, journal: Journal): Promise<void> {
+  if (journal.from === 0) return;
+  const { overlay } = readGeneration(machine, journal.from);
+  const shown = readLinkText(machine.root, POINTER);
+  if (shown === overlay) return;
+  await performStep({ machine, snippet: snippetOf(journal.to) }, { op: 'point', from: shown, to: overlay });
+}

@@ -1,0 +1,46 @@
+import type { Context } from '../context';
+import { STATE } from '../core/entry';
+import { ActivateError } from '../core/errors';
+import { ancestorsOf, hostPath, joinTarget, type TargetPath } from '../core/path';
+import { GENERATIONS } from '../core/records/generation';
+import { readStatus } from '../system/reading';
+import { BACKUPS } from './backups';
+import type { Machine } from './machine';
+
+/**
+ * Makes sure that nobody else can have written what is recorded here: what the records say is carried out as root.
+ *
+ * A directory above that others may write is fine where its sticky bit keeps them from what is not theirs.
+ *
+ * @throws {ActivateError} `REFUSED`
+ */
+export function refuseUntrusted({ uid }: Context, machine: Machine): void {
+  for (const path of [...ancestorsOf(STATE), STATE, GENERATIONS, BACKUPS]) {
+    const status = readStatus(machine.root, path);
+    if (status === undefined) continue;
+    const isOurs = status.uid === 0 || status.uid === uid;
+    const isSticky = (status.mode & 0o1000) !== 0 && path !== STATE;
+    const isShared =
+      (status.mode & 0o022) !== 0 && !isSticky && !(isGroupOfRoot(status) && (status.mode & 0o002) === 0);
+    if (isOurs && !isShared) continue;
+    throw new ActivateError('REFUSED', 'others may write here, so what activate records below cannot be trusted', {
+      path: hostPath(machine.root.path, path),
+      hint: `Make it root's, with mode 0755: \`chown root:root\` and \`chmod 0755\`.`,
+    });
+  }
+  refuseOtherKind(machine, STATE);
+  for (const path of [GENERATIONS, BACKUPS, joinTarget(STATE, 'merged')]) refuseOtherKind(machine, path);
+}
+
+function isGroupOfRoot({ gid }: { readonly gid: number }): boolean {
+  return gid === 0;
+}
+
+function refuseOtherKind({ root }: Machine, path: TargetPath): void {
+  const kind = readStatus(root, path)?.kind;
+  if (kind === undefined || kind === 'directory') return;
+  throw new ActivateError('REFUSED', `activate keeps its records in a directory, and this is a ${kind}`, {
+    path: hostPath(root.path, path),
+    hint: 'Move it away.',
+  });
+}
