@@ -14,6 +14,7 @@ import { withMachine } from '../../src/engine/machine';
 import { prepareTransition } from '../../src/engine/prepare';
 import { carryOut } from '../../src/engine/transition/transition';
 import { type Contents, writeClosure } from '../support/closures';
+import { insistOn } from '../support/cli';
 import { closureAt, contextOn, switchOn } from '../support/engine';
 import { openMachine } from '../support/machine';
 import { type Sandbox, withSandbox } from '../support/sandbox';
@@ -130,8 +131,7 @@ test('a directory that becomes a link leads no step out of the root', async () =
       expect(['FAILED', 'UNDO_FAILED', 'done', 'too late']).toContain(end);
       renameSync(sub, sandbox.on(`/victim-link-${at}`));
       renameSync(real, sub);
-      const { resume } = await import('../../src/engine/transition/resume');
-      await resume(contextOn(sandbox.root));
+      await insistOn(sandbox)('resume');
     }
   });
 }, 60_000);
