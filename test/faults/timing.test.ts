@@ -95,46 +95,50 @@ test.each([
   },
 );
 
-test('a directory that becomes a link leads no step out of the root', async () => {
-  await withSandbox(async (sandbox) => {
-    const shared = { 'etc/shared': { directory: 0o777 }, 'etc/shared/sub': { directory: 0o755 } };
-    const first = closure(sandbox, '1', {
-      ...shared,
-      'etc/shared/sub/a': 'one\n',
-      'etc/shared/sub/secret': SECRET,
-      'etc/shared/sub/link': { link: 'x' },
+test.each([0o777, 0o755])(
+  'a directory in one of mode %o that becomes a link leads no step out of the root',
+  async (mode) => {
+    await withSandbox(async (sandbox) => {
+      const shared = { 'etc/shared': { directory: mode }, 'etc/shared/sub': { directory: 0o755 } };
+      const first = closure(sandbox, '1', {
+        ...shared,
+        'etc/shared/sub/a': 'one\n',
+        'etc/shared/sub/secret': SECRET,
+        'etc/shared/sub/link': { link: 'x' },
+      });
+      const second = closure(sandbox, '2', {
+        ...shared,
+        'etc/shared/sub/b': 'two\n',
+        'etc/shared/sub/secret': { ...SECRET, file: 'new\n' },
+        'etc/shared/sub/link': { link: 'y' },
+      });
+      const victim = sandbox.on('/victim');
+      mkdirSync(victim);
+      for (const name of ['a', 'b', 'secret', 'link']) writeFileSync(`${victim}/${name}`, name);
+      const [sub, real] = [sandbox.on('/etc/shared/sub'), sandbox.on('/etc/shared/real')];
+      const seen = takeSnapshot(victim);
+      for (let at = 0; ; at += 1) {
+        await switchOn(sandbox.root, closureAt(first), { onDrift: 'backup', onConflict: 'backup' });
+        let count = 0;
+        let attacked = false;
+        const attack = (): void => {
+          attacked = true;
+          renameSync(sub, real);
+          symlinkSync(victim, sub);
+        };
+        const isMoment = (): boolean => (count += 1) === at + 1;
+        const end = await switchWith(sandbox, second, isMoment, attack).catch(() => 'too late');
+        expect(takeSnapshot(victim)).toEqual(seen);
+        if (!attacked) return;
+        expect(['FAILED', 'UNDO_FAILED', 'done', 'too late']).toContain(end);
+        renameSync(sub, sandbox.on(`/victim-link-${at}`));
+        renameSync(real, sub);
+        await insistOn(sandbox)('resume');
+      }
     });
-    const second = closure(sandbox, '2', {
-      ...shared,
-      'etc/shared/sub/b': 'two\n',
-      'etc/shared/sub/secret': { ...SECRET, file: 'new\n' },
-      'etc/shared/sub/link': { link: 'y' },
-    });
-    const victim = sandbox.on('/victim');
-    mkdirSync(victim);
-    for (const name of ['a', 'b', 'secret', 'link']) writeFileSync(`${victim}/${name}`, name);
-    const [sub, real] = [sandbox.on('/etc/shared/sub'), sandbox.on('/etc/shared/real')];
-    const seen = takeSnapshot(victim);
-    for (let at = 0; ; at += 1) {
-      await switchOn(sandbox.root, closureAt(first), { onDrift: 'backup', onConflict: 'backup' });
-      let count = 0;
-      let attacked = false;
-      const attack = (): void => {
-        attacked = true;
-        renameSync(sub, real);
-        symlinkSync(victim, sub);
-      };
-      const isMoment = (): boolean => (count += 1) === at + 1;
-      const end = await switchWith(sandbox, second, isMoment, attack).catch(() => 'too late');
-      expect(takeSnapshot(victim)).toEqual(seen);
-      if (!attacked) return;
-      expect(['FAILED', 'UNDO_FAILED', 'done', 'too late']).toContain(end);
-      renameSync(sub, sandbox.on(`/victim-link-${at}`));
-      renameSync(real, sub);
-      await insistOn(sandbox)('resume');
-    }
-  });
-}, 60_000);
+  },
+  60_000,
+);
 
 /** Runs before systemd-tmpfiles, where the plan was checked already. */
 const AMBUSH = `#!/bin/sh

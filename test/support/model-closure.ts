@@ -85,7 +85,7 @@ function tree(depth: number): fc.Arbitrary<Tree> {
 }
 
 function directory(depth: number): fc.Arbitrary<Node> {
-  const mode = fc.constantFrom(0o755, 0o700);
+  const mode = fc.constantFrom(0o755, 0o755, 0o700, 0o777);
   return fc.record({ kind: fc.constant('directory' as const), mode, children: tree(depth) });
 }
 

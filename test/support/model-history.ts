@@ -1,99 +1,11 @@
-import fc from 'fast-check';
 import { type Activate, activateOn } from './cli';
-import { type Scope, switched } from './model-apply';
-import {
-  anyAttitudes,
-  type Attitudes,
-  type ModelClosure,
-  names,
-  type Thing,
-  wantedBy,
-  writeModelClosure,
-} from './model-closure';
-import { changeMode, crash, differences, edit, pointerOf, readFiles, readRecords, relativeTo } from './model-machine';
-import {
-  type Destination,
-  destinationFor,
-  destinationOf,
-  type Files,
-  inOrder,
-  isBelow,
-  type Model,
-} from './model-state';
+import type { Act, Wish } from './model-acts';
+import { switched } from './model-apply';
+import { type Attitudes, type ModelClosure, type Thing, wantedBy, writeModelClosure } from './model-closure';
+import { compare } from './model-compare';
+import { changeMode, crash, edit, type Target } from './model-machine';
+import { type Destination, destinationFor, destinationOf, inOrder, isBelow, type Model } from './model-state';
 import type { Sandbox } from './sandbox';
-import { bytesOf } from './trees';
-
-/** One thing that somebody does; the numbers pick from what there is by then. */
-export type Act =
-  | {
-      readonly do: 'switch';
-      readonly to: number;
-      readonly what: 'closure' | 'generation';
-      readonly scope: Scope;
-      readonly flags: Attitudes;
-    }
-  | {
-      readonly do: 'crash';
-      readonly to: number;
-      readonly what: 'closure' | 'generation';
-      readonly scope: Scope;
-      readonly flags: Attitudes;
-      readonly at: number;
-    }
-  | { readonly do: 'rollback'; readonly to: number | undefined; readonly flags: Attitudes }
-  | {
-      readonly do: 'edit';
-      readonly where: number;
-      readonly name: string | undefined;
-      readonly what: 'file' | 'link' | 'directory' | 'nothing' | 'mode';
-    }
-  | { readonly do: 'gc'; readonly keep: number }
-  | { readonly do: 'look' };
-
-const pick = fc.nat(1000);
-const target = { to: pick, what: fc.constantFrom('closure' as const, 'closure' as const, 'generation' as const) };
-const scope = fc.constantFrom<Scope>('live and default', 'live and default', 'live', 'default');
-
-export const anyAct: fc.Arbitrary<Act> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('switch' as const), ...target, scope, flags: anyAttitudes }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      do: fc.constant('crash' as const),
-      ...target,
-      scope: fc.constantFrom<Scope>('live and default', 'live'),
-      flags: anyAttitudes,
-      at: fc.nat(12),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constant('rollback' as const),
-      to: fc.option(pick, { nil: undefined }),
-      flags: anyAttitudes,
-    }),
-  },
-  {
-    weight: 7,
-    arbitrary: fc.record({
-      do: fc.constant('edit' as const),
-      where: pick,
-      name: fc.option(fc.constantFrom(...names), { nil: undefined }),
-      what: fc.constantFrom(
-        'file' as const,
-        'file' as const,
-        'link' as const,
-        'directory' as const,
-        'nothing' as const,
-        'nothing' as const,
-        'mode' as const,
-      ),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('gc' as const), keep: fc.nat(3) }) },
-  { weight: 1, arbitrary: fc.constant({ do: 'look' as const }) },
-);
 
 /** A machine with a model beside it; both have lived through the same. */
 export interface History {
@@ -123,7 +35,7 @@ export function beginHistory(
 /** Does one thing on the machine and in the model, and says in which way they differ now. */
 export async function live(history: History, act: Act): Promise<readonly string[]> {
   const said = await perform(history, act);
-  return said ?? compare(history);
+  return said ?? compare(history.sandbox, history.model);
 }
 
 /** Counts what happened; the first word says what was done. */
@@ -157,10 +69,7 @@ interface Chosen {
   readonly argument: string;
 }
 
-function choose(
-  { model, closures }: History,
-  { to, what }: { to: number; what: 'closure' | 'generation' },
-): Chosen | undefined {
+function choose({ closures }: History, model: Model, { to, what }: Wish): Chosen | undefined {
   if (what === 'generation') {
     const numbers = [0, ...model.generations.keys()];
     const number = numbers[to % numbers.length] ?? 0;
@@ -185,7 +94,7 @@ async function insist(history: History, status: number, argv: readonly string[])
 }
 
 async function goTo(history: History, act: Act & { readonly do: 'switch' }): Promise<undefined> {
-  const chosen = choose(history, act);
+  const chosen = choose(history, history.model, act);
   if (chosen === undefined) return;
   const next = switched(history.model, chosen.destination, act.scope, act.flags);
   await insist(history, next.state === 'refused' ? 3 : 0, [verbs[act.scope], chosen.argument, ...flagsOf(act.flags)]);
@@ -215,23 +124,48 @@ async function rollBack(history: History, { to, flags }: Act & { readonly do: 'r
   if (next.state === 'done') history.model = next.model;
 }
 
-/** A crash leaves all old or all new once it is resumed, and which of them `resume` says. */
+/**
+ * A crash leaves all old or all new, and which of them `resume` says. A switch that comes first resumes as well, and does
+ * not say: then it has to be what follows from one of the two.
+ */
 async function interrupt(history: History, act: Act & { readonly do: 'crash' }): Promise<undefined> {
-  const chosen = choose(history, act);
-  if (chosen === undefined) return;
-  const next = switched(history.model, chosen.destination, act.scope, act.flags);
-  if (next.state === 'refused' || next.model === history.model) return;
-  const number = Number(chosen.argument);
-  const wanted =
+  const { sandbox, model } = history;
+  const chosen = choose(history, model, act);
+  const next = chosen === undefined ? undefined : switched(model, chosen.destination, act.scope, act.flags);
+  if (chosen === undefined || next === undefined || next.state === 'refused' || next.model === model) return;
+  const wanted: Target =
     act.what === 'closure'
-      ? ({ kind: 'closure', argument: chosen.argument } as const)
-      : ({ kind: 'generation', number } as const);
-  const end = await crash(history.sandbox, { target: wanted, scope: act.scope, flags: act.flags, at: act.at });
+      ? { kind: 'closure', argument: chosen.argument }
+      : { kind: 'generation', number: Number(chosen.argument) };
+  const end = await crash(sandbox, { target: wanted, scope: act.scope, flags: act.flags, at: act.at, fail: act.fail });
+  if (end === 'crashed' && act.then === 'switch') return goOn(history, act, [model, next.model]);
   const resumed = JSON.parse(await insist(history, 0, ['resume', '--json'])) as { state: string };
-  if ((resumed.state === 'nothing to do') !== (end === 'done')) throw new Error(`${end}, and then ${resumed.state}`);
-  count(history, end === 'done' ? 'crash too late' : `crash ${resumed.state}`);
+  if ((resumed.state === 'nothing to do') !== (end !== 'crashed')) throw new Error(`${end}, and then ${resumed.state}`);
+  count(history, end === 'crashed' ? `crash ${resumed.state}` : `interrupted: ${end}`);
   await insist(history, 0, ['resume']);
-  if (resumed.state !== 'undone') history.model = next.model;
+  if (end === 'done' || resumed.state === 'finished') history.model = next.model;
+}
+
+/** Switches without a `resume`: the machine may have been in any of these states. */
+async function goOn(
+  history: History,
+  act: Act & { readonly do: 'crash' },
+  models: readonly Model[],
+): Promise<undefined> {
+  const { closures, sandbox } = history;
+  const chosen = closures[(act.to + 1) % closures.length];
+  if (chosen === undefined) return;
+  const { status, stderr } = await history.activate('switch', chosen.at, ...flagsOf(act.flags));
+  const ends = models.flatMap((model) => {
+    const destination = destinationFor(model, chosen.closure, wantedBy(chosen.closure));
+    const next = switched(model, destination, 'live and default', act.flags);
+    if ((next.state === 'refused' ? 3 : 0) !== status) return [];
+    return [next.state === 'refused' ? model : next.model];
+  });
+  const first = ends.find((model) => compare(sandbox, model).length === 0) ?? ends[0];
+  if (first === undefined) throw new Error(`switch after a crash: status ${status}: ${stderr}`);
+  count(history, 'crash and switch');
+  history.model = first;
 }
 
 async function collect(history: History, keep: number): Promise<undefined> {
@@ -275,56 +209,4 @@ function thingOf(what: 'file' | 'link' | 'directory' | 'nothing', number: number
   if (what === 'file') return { kind: 'file', content: `edit ${number}\n`, mode: 0o644, uid: 0, at };
   if (what === 'link') return { kind: 'symlink', text: `edit ${number}`, at };
   return what === 'directory' ? { kind: 'directory', mode: 0o755 } : undefined;
-}
-
-/** In which way the machine is not as the model says. */
-function compare({ sandbox, model }: History): string[] {
-  const files = differences(model.files, readFiles(sandbox.on('/etc'), '/etc'));
-  const { generations, live: number, default: next, backups, litter } = readRecords(sandbox);
-  const said = {
-    generations: [...model.generations.keys()].toSorted((a, b) => a - b),
-    live: model.live,
-    default: model.default,
-  };
-  const is = { generations, live: number, default: next };
-  const records =
-    JSON.stringify(said) === JSON.stringify(is)
-      ? []
-      : [`expected ${JSON.stringify(said)}, found ${JSON.stringify(is)}`];
-  const saved = model.saved.map(({ path, things }) => relativeTo(things, path));
-  return [...files, ...records, ...compareBackups(saved, backups), ...litter, ...shownWrongly({ sandbox, model })];
-}
-
-/** The same ones, in whatever order. */
-function compareBackups(expected: readonly Files[], found: readonly Files[]): string[] {
-  const left = [...found];
-  const missing = expected.filter((want) => {
-    const index = left.findIndex((is) => differences(want, is).length === 0);
-    if (index >= 0) left.splice(index, 1);
-    return index < 0;
-  });
-  return [
-    ...missing.map((files) => `no backup holds ${JSON.stringify([...files])}`),
-    ...left.map((files) => `nobody knows of the backup of ${JSON.stringify([...files])}`),
-  ];
-}
-
-/** Links through the pointer that do not show what the live generation has there. */
-function shownWrongly({ sandbox, model }: Pick<History, 'sandbox' | 'model'>): string[] {
-  const pointer = pointerOf(sandbox);
-  if (model.live === 0) return pointer === '' ? [] : ['a pointer is left'];
-  const wanted = model.generations.get(model.live)?.wanted ?? new Map();
-  return [...model.files].flatMap(([path, thing]) => {
-    const shown = wanted.get(path)?.shown;
-    if (thing.kind !== 'symlink' || thing.text !== `/run/filesystem-overlay${path}` || shown === undefined) return [];
-    const files = readFiles(Buffer.concat([Buffer.from(sandbox.root), bytesOf(`${pointer}${path}`)]), path);
-    return differences(thingsOf(shown, path), files);
-  });
-}
-
-function thingsOf(node: ModelClosure['tree'][string], path: string): Files {
-  if (node.kind === 'symlink') return new Map([[path, { kind: 'symlink', text: node.linkText }]]);
-  if (node.kind === 'file') return new Map([[path, node]]);
-  const below = Object.entries(node.children).flatMap(([name, child]) => [...thingsOf(child, `${path}/${name}`)]);
-  return new Map([[path, { kind: 'directory', mode: node.mode }], ...below]);
 }

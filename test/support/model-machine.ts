@@ -9,9 +9,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { ActivateError } from '../../src/core/errors';
 import type { Step } from '../../src/core/plan/step';
 import { withMachine } from '../../src/engine/machine';
 import { prepareTransition, type Target } from '../../src/engine/prepare';
+
+export type { Target };
 import { carryOut } from '../../src/engine/transition/transition';
 import { contextOn } from './engine';
 import type { Attitudes, Thing } from './model-closure';
@@ -137,12 +140,17 @@ export interface Interrupted {
   readonly target: Target;
   readonly scope: Scope;
   readonly flags: Attitudes;
-  /** Before which step the power is cut. */
-  readonly at: number;
+  /** Before which step the power is cut, if at all; steps that undo others are counted on. */
+  readonly at: number | undefined;
+  /** Which step fails. */
+  readonly fail: number | undefined;
 }
 
-/** Leaves the machine as it is before one of the steps of a switch; `done` where there are not so many. */
-export async function crash(sandbox: Sandbox, { target, scope, flags, at }: Interrupted): Promise<'crashed' | 'done'> {
+/** Switches; leaves the machine as it is before one of the steps, unless that never comes. */
+export async function crash(
+  sandbox: Sandbox,
+  { target, scope, flags, at, fail }: Interrupted,
+): Promise<'crashed' | 'done' | 'failed'> {
   const context = contextOn(sandbox.root);
   let count = 0;
   return withMachine(context, async (machine) => {
@@ -150,12 +158,20 @@ export async function crash(sandbox: Sandbox, { target, scope, flags, at }: Inte
     const { promise: dead, resolve: die } = Promise.withResolvers<'crashed'>();
     const transition = carryOut(context, machine, prepared, scope, (perform) => async (step: Step) => {
       count += 1;
-      if (count <= at) return perform(step);
+      if (count - 1 === fail) throw new Error('the disk is on fire');
+      if (at === undefined || count <= at) return perform(step);
       die('crashed');
       // Nothing ever happens again in this transition.
       return new Promise<void>(() => undefined);
     });
-    return Promise.race([dead, transition.then(() => 'done' as const)]);
+    const ended = transition.then(
+      () => 'done' as const,
+      (error: unknown) => {
+        if (error instanceof ActivateError && error.code === 'FAILED') return 'failed' as const;
+        throw error;
+      },
+    );
+    return Promise.race([dead, ended]);
   });
 }
 
