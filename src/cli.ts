@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import { declareBackups } from './commands/backups';
 import { declareDiff } from './commands/diff';
 import { declareGc } from './commands/gc';
 import { declareGenerate } from './commands/generate';
@@ -60,9 +61,20 @@ function declareCommands(
   declareStatus(program, run);
   declareList(program, run);
   declareGc(program, run);
-  for (const command of program.commands) {
-    addGlobalOptions(command).showHelpAfterError(`See \`activate ${command.name()} --help\`.`);
+  declareBackups(program, run);
+  for (const command of commandsIn(program)) {
+    addGlobalOptions(command).showHelpAfterError(`See \`activate ${nameOf(command)} --help\`.`);
   }
+}
+
+/** All commands, those of commands as well. */
+function commandsIn(program: Command): Command[] {
+  return program.commands.flatMap((command) => [command, ...commandsIn(command)]);
+}
+
+/** `backups diff` */
+function nameOf(command: Command): string {
+  return command.parent?.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
 }
 
 function newProgram(host: Host): Command {
@@ -112,7 +124,7 @@ function addGlobalOptions(command: Command): Command {
 function globalOptions(program: Command): GlobalOptions {
   const given: Partial<GlobalOptions> = Object.assign(
     {},
-    ...[program, ...program.commands].map((command) => command.opts()),
+    ...[program, ...commandsIn(program)].map((command) => command.opts()),
   );
   const { root = '/', json = false, logLevel = 'info', wait = 0 } = given;
   return { root, json, logLevel, wait };

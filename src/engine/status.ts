@@ -7,7 +7,7 @@ import type { Status } from '../core/report/generations-report';
 import { ActivateError } from '../core/errors';
 import { JOURNAL } from '../core/records/generation';
 import { readStatus } from '../system/reading';
-import { backupNumbers } from './backups';
+import { backupNumbers } from './backups/storing';
 import { readGeneration } from './generations';
 import { readJournal } from './transition/journal';
 import { type Machine, withMachine } from './machine';

@@ -4,7 +4,7 @@ import { ActivateError } from '../core/errors';
 import { ancestorsOf, hostPath, joinTarget, type TargetPath } from '../core/path';
 import { GENERATIONS } from '../core/records/generation';
 import { readStatus } from '../system/reading';
-import { BACKUPS } from './backups';
+import { BACKUPS } from '../core/records/backup';
 import type { Machine } from './machine';
 
 /**

@@ -1,13 +1,13 @@
 import type { PathChange, View, ViewContent } from '../core/report/change';
 import type { Decision } from '../core/plan/decision';
-import type { Entry } from '../core/entry';
+import { type Entry, POINTER } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Found } from '../core/found';
 import { joinTarget, type TargetPath } from '../core/path';
 import { digestBytes, resolveInRoot } from '../system/host-files';
 import { listDirectory, readFile, readLinkText, readStatus } from '../system/reading';
 import { closeRoot, openRoot, type Root } from '../system/rooted';
-import { backupContent } from './backups';
+import { type Backup, backupContent } from '../core/records/backup';
 import type { Machine } from './machine';
 import type { Prepared } from './prepare';
 
@@ -35,6 +35,16 @@ export function* viewChanges(machine: Machine, prepared: Prepared, options: View
   } finally {
     if (closure !== undefined) closeRoot(closure.root);
   }
+}
+
+/** What putting a backup back changes at its path, and below where it is a directory. */
+export function* viewBackup(machine: Machine, { number, path }: Backup, options: ViewOptions): Generator<PathChange> {
+  const { root } = machine;
+  const isOurs = readLinkText(root, path)?.startsWith(`${POINTER}/`) === true;
+  const before = lookAt({ options }, sightOf(root, path), isOurs ? 'follow' : 'show');
+  const after = lookAt({ options }, sightOf(root, backupContent(number)));
+  if (!sameView(before.view, after.view)) yield { path, before: before.view, after: after.view, notes: [] };
+  yield* compareInside({ options }, path, before.sight, after.sight);
 }
 
 interface Job {
@@ -133,7 +143,7 @@ function sightOf(root: Root, path: TargetPath): Sight {
   return { tree: { root }, path };
 }
 
-function lookAt(job: Job, sight: Sight, links: 'follow' | 'show' = 'show'): Look {
+function lookAt(job: Pick<Job, 'options'>, sight: Sight, links: 'follow' | 'show' = 'show'): Look {
   const { root } = sight.tree;
   const path = links === 'follow' ? resolveInRoot(root, sight.path) : sight.path;
   const status = path === undefined ? undefined : readStatus(root, path);
@@ -181,7 +191,7 @@ function* compare(job: Job, decision: Decision, before: Look, after: Look): Gene
 }
 
 function* compareInside(
-  job: Job,
+  job: Pick<Job, 'options'>,
   path: TargetPath,
   before: Sight | undefined,
   after: Sight | undefined,
@@ -201,7 +211,7 @@ function namesIn(sight: Sight | undefined): string[] {
 }
 
 /** Links into a store are looked through, as they are at the top. */
-function lookInside(job: Job, sight: Sight | undefined, name: string): Look {
+function lookInside(job: Pick<Job, 'options'>, sight: Sight | undefined, name: string): Look {
   if (sight === undefined) return { view: { kind: 'absent' } };
   const path = joinTarget(sight.path, name);
   const linkText = readLinkText(sight.tree.root, path);

@@ -111,7 +111,7 @@ describe('a conflict', () => {
       // What is said about drift says nothing about conflicts.
       for (const onDrift of ['backup', 'keep', 'refuse'])
         expect(await activate('switch', closure, '--on-drift', onDrift)).toMatchObject({ status: 0, stderr: kept });
-      expect((await activate('status')).stdout).toEndWith(
+      expect((await activate('status')).stdout).toContain(
         "paths    4 managed, 0 drifted, 1 kept as the machine's, 0 originals to come back\n  kept: /etc/motd\n",
       );
       expect(await activate('diff')).toEqual({ status: 0, stdout: '', stderr: `kept: ${kept}` });
@@ -231,6 +231,7 @@ describe('drift', () => {
           '  /etc/motd: it was changed since it was placed: a file is there now',
           '--on-drift backup     puts ours back, and keeps the changes as backups',
           '--on-drift keep       leaves the changes in place',
+          '--on-drift merge      merges changes of text, where they do not meet ours',
           '',
         ].join('\n'),
       });

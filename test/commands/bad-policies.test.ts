@@ -36,8 +36,8 @@ describe('a policy', () => {
     ],
     [
       'with a word that is none',
-      'schema = 1\n[[path]]\nmatch = "/etc/x"\non-drift = "merge"\n',
-      'path[1].on-drift (the table at line 2): "merge" is not allowed',
+      'schema = 1\n[[path]]\nmatch = "/etc/x"\non-drift = "melt"\n',
+      'path[1].on-drift (the table at line 2): "melt" is not allowed',
       'Allowed is "backup", "refuse" or "keep".',
     ],
     [

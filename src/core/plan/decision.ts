@@ -22,7 +22,14 @@ export type Decision = { readonly path: TargetPath; readonly previous?: Entry; r
   | { readonly action: 'show'; readonly previous: Entry; readonly next: Entry }
   | { readonly action: 'replace'; readonly found: Found; readonly next: Entry; readonly save?: SaveReason }
   | { readonly action: 'remove'; readonly found: Found; readonly save?: SaveReason }
-  | { readonly action: 'restore'; readonly found?: Found; readonly backup: number; readonly save?: SaveReason }
+  /** `keep`: the path is managed all the same, and what comes back is kept there. */
+  | {
+      readonly action: 'restore';
+      readonly found?: Found;
+      readonly backup: number;
+      readonly save?: SaveReason;
+      readonly keep?: KeepReason;
+    }
   /** A directory of the machine's that we had replaced is made again. */
   | { readonly action: 'reopen'; readonly found: Found; readonly after: Ownership }
   /** Something of the machine's, in a directory that goes, is kept as a backup. */

@@ -62,7 +62,11 @@ export function nextLedger(
     if (decision.action === 'keep') kept.set(decision.path, decision.why);
     else if (decision.action === 'merge') kept.set(decision.path, 'merged');
     else if (decision.action === 'adopt') adopted.set(decision.path, plain(decision.before));
-    else if (decision.action === 'restore' || decision.action === 'release') displaced.delete(decision.path);
+    else if (decision.action === 'release') displaced.delete(decision.path);
+    else if (decision.action === 'restore') {
+      if (displaced.get(decision.path) === decision.backup) displaced.delete(decision.path);
+      if (decision.keep !== undefined) kept.set(decision.path, decision.keep);
+    }
   }
   numbered.backups.forEach(({ path, reason }, index) => {
     if (reason === 'displaced') displaced.set(path, numbered.firstBackup + index);

@@ -1,4 +1,5 @@
-import { displayName, displayWidth } from './display';
+import { displayName } from './display';
+import { renderTable, shortTime } from './table';
 import { plural } from './report';
 import type { Generation } from '../records/generation';
 
@@ -60,22 +61,6 @@ function shownClosure({ closure, storePath }: Generation): string {
 
 function rolesOf(number: number, roles: Roles): string[] {
   return (['live', 'default', 'booted'] as const).filter((role) => roles[role] === number);
-}
-
-/** `2026-11-21T08:00:12.345Z` → `2026-11-21 08:00:12`, still UTC. */
-function shortTime(iso: string): string {
-  return iso.slice(0, 19).replace('T', ' ');
-}
-
-function renderTable(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => displayWidth(row[column] ?? ''))));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - displayWidth(cell)))
-      .join('  ')
-      .trimEnd(),
-  );
-  return lines.map((line) => `${line}\n`).join('');
 }
 
 const MOST_PATHS = 10;

@@ -9,7 +9,8 @@ import { makeDirectories } from '../../system/changing';
 import { createFile } from '../../system/copying';
 import { digestFile, listDirectory, readLinkText, readStatus } from '../../system/reading';
 import { removeTree } from '../../system/removing';
-import { backupContent, backupDirectory, backupNumbers, carry, renderBackup } from '../backups';
+import { backupContent, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
+import { backupNumbers, carry } from '../backups/storing';
 import { readLive } from '../generations';
 import type { Machine } from '../machine';
 
@@ -27,7 +28,7 @@ export function discardCopied({ root }: Machine, steps: readonly Step[]): void {
 export async function discard(
   context: Context,
   machine: Machine,
-  from: number,
+  { from, to }: { readonly from: number; readonly to: number },
   discarded: readonly Discarded[],
 ): Promise<void> {
   let ours: ReadonlyMap<TargetPath, Entry> | undefined;
@@ -35,7 +36,7 @@ export async function discard(
     const isDirectory = readStatus(machine.root, aside)?.kind === 'directory';
     if (isDirectory) ours ??= oursIn(machine, from);
     if (ours !== undefined && isDirectory && hasStranger(machine, { path, aside }, ours)) {
-      const number = await keep(context, machine, { path, aside });
+      const number = await keep(context, machine, { path, aside, to });
       context.log.warn('somebody put something into a directory of ours while it was replaced; it is a backup now', {
         path,
         backup: number,
@@ -65,7 +66,11 @@ function hasStranger({ root }: Machine, { path, aside }: Discarded, ours: Readon
   });
 }
 
-async function keep(context: Context, machine: Machine, { path, aside }: Discarded): Promise<number> {
+async function keep(
+  context: Context,
+  machine: Machine,
+  { path, aside, to }: Discarded & { readonly to: number },
+): Promise<number> {
   const { root } = machine;
   const number = (backupNumbers(machine).at(-1) ?? 0) + 1;
   const directory = backupDirectory(number);
@@ -75,10 +80,10 @@ async function keep(context: Context, machine: Machine, { path, aside }: Discard
     number,
     path,
     reason: 'drifted',
-    generation: 0,
+    generation: to,
     created: new Date(context.now()).toISOString(),
   } as const;
-  createFile(root, joinTarget(directory, 'backup.json'), { mode: 0o600 }, encodeName(renderBackup(backup)));
+  createFile(root, backupRecord(number), { mode: 0o600 }, encodeName(renderBackup(backup)));
   await carry(machine, aside, backupContent(number));
   removeTree(root, aside);
   return number;

@@ -7,7 +7,8 @@ import type { Journal } from '../../core/records/journal';
 import { readLinkText } from '../../system/reading';
 import { removeProtected } from '../../system/protecting';
 import { removeTree } from '../../system/removing';
-import { backupDirectory, backupNumbers, BACKUPS } from '../backups';
+import { backupDirectory, BACKUPS } from '../../core/records/backup';
+import { backupNumbers } from '../backups/storing';
 import { readGeneration, roleLink } from '../generations';
 import type { Machine } from '../machine';
 import { discard, discardCopied } from './discarding';
@@ -36,7 +37,7 @@ export async function cleanUp(context: Context, machine: Machine, journal: Journ
   const { phases, from, to } = journal;
   try {
     discardCopied(machine, phases.remove);
-    await discard(context, machine, from, phases.discard);
+    await discard(context, machine, { from, to }, phases.discard);
     for (const backup of phases.spent) removeTree(root, backupDirectory(backup));
     if (to === 0) removeTree(root, snippetOf(0));
     removeTree(root, MERGED);

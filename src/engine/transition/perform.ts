@@ -15,7 +15,8 @@ import {
 import { copyFile, type FileAttributes } from '../../system/copying';
 import { listDirectory, readLinkText, readLinkTexts, readStatus } from '../../system/reading';
 import { errnoOf } from '../../system/syscalls/errno';
-import { backupContent, carry, carryBack } from '../backups';
+import { backupContent } from '../../core/records/backup';
+import { carry, carryBack } from '../backups/storing';
 import { insistOn, insistOnAll } from './expectations';
 import type { Machine } from '../machine';
 import { runTmpfiles } from './tmpfiles';

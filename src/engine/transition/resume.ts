@@ -3,7 +3,7 @@ import { ActivateError } from '../../core/errors';
 import { inverse, isOneAct, type OneAct, type Step } from '../../core/plan/step';
 import type { Journal } from '../../core/records/journal';
 import { readStatus } from '../../system/reading';
-import { backupContent } from '../backups';
+import { backupContent } from '../../core/records/backup';
 import type { Machine } from '../machine';
 import { cleanUp, commit, showAgain, withdraw } from './ending';
 import { readJournal } from './journal';

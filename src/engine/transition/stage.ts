@@ -26,7 +26,7 @@ import { readLinkText, readStatus } from '../../system/reading';
 import { writeRecord } from '../../system/records';
 import { protectTree, removeProtected } from '../../system/protecting';
 import { removeTree } from '../../system/removing';
-import { type Backup, backupDirectory, renderBackup } from '../backups';
+import { type Backup, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
 import type { Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
 import { readText, readTimes } from '../generations';
@@ -215,7 +215,7 @@ export function writeNotes(machine: Machine, notes: Notes): void {
     const directory = backupDirectory(backup.number);
     removeTree(root, directory);
     makeDirectory(root, directory, 0o700);
-    createFile(root, joinTarget(directory, 'backup.json'), { mode: 0o600 }, encodeName(renderBackup(backup)));
+    createFile(root, backupRecord(backup.number), { mode: 0o600 }, encodeName(renderBackup(backup)));
   }
   if (notes.to !== 0) writeRecord(root, nextLedgerOf(notes.to), encodePieces([renderLedger(notes.ledger)]));
   if (notes.from !== 0 && times.size > 0) {

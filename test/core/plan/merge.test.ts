@@ -50,14 +50,15 @@ describe('mergeVersions', () => {
   });
 
   test('keeps bytes that are not UTF-8, and takes a file with a NUL for no text', () => {
-    const bytes = (...values: number[]): Uint8Array => Uint8Array.of(...values);
     const merged = merge(
-      bytes(0xff, 10, 50, 10, 51, 10),
-      bytes(0xff, 10, 50, 10, 0xfe, 10),
-      bytes(0xfd, 10, 50, 10, 51, 10),
+      Uint8Array.of(0xff, 10, 50, 10, 51, 10),
+      Uint8Array.of(0xff, 10, 50, 10, 0xfe, 10),
+      Uint8Array.of(0xfd, 10, 50, 10, 51, 10),
     );
     expect(merged).toEqual(['\u00fd\n2\n\u00fe\n', '644', 0, 0, 'neither']);
-    expect(merge(bytes(0), bytes(0, 1), bytes(0))).toBe('only text of at most 1 MiB can be merged');
+    expect(merge(Uint8Array.of(0), Uint8Array.of(0, 1), Uint8Array.of(0))).toBe(
+      'only text of at most 1 MiB can be merged',
+    );
   });
 
   test('merges mode and owner as well', () => {

@@ -168,7 +168,7 @@ describe('a policy is refused', () => {
       '"merge" is not allowed',
       'Allowed is "link", "direct", "copy", "seed", "directory" or "skip".',
     ],
-    ['on-drift = "merge"', 'on-drift', '"merge" is not allowed', 'Allowed is "backup", "refuse" or "keep".'],
+    ['on-drift = "melt"', 'on-drift', '"melt" is not allowed', 'Allowed is "backup", "refuse", "keep" or "merge".'],
     ['on-conflict = true', 'on-conflict', 'true is not allowed', 'Allowed is "refuse", "backup" or "keep".'],
     ['mode = 440', 'mode', '440 is not allowed', modes],
     ['mode = "17777"', 'mode', '"17777" is not allowed', modes],

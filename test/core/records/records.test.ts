@@ -53,7 +53,7 @@ describe('a generation', () => {
     ['overlay', 'x', 'overlay: '],
     ['overlay', '/a/../b', 'overlay: '],
     ['format', 'zip', 'format: '],
-    ['rules', [{ match: 'x', onDrift: 'merge' }], 'rules.0.onDrift: '],
+    ['rules', [{ match: 'x', onDrift: 'melt' }], 'rules.0.onDrift: '],
     ['more', 1, 'more: '],
   ])('whose %s is %j is refused', (name, value, why) => {
     const [generation] = fc.sample(anyGeneration, 1);

@@ -59,6 +59,7 @@ test('conflicts are all named, with what may be done about their kinds', () => {
       "--on-conflict keep    leaves the machine's in place",
       '--on-drift backup     puts ours back, and keeps the changes as backups',
       '--on-drift keep       leaves the changes in place',
+      '--on-drift merge      merges changes of text, where they do not meet ours',
       'Blocked paths: unmount, `chattr -i -a`, or remount read-write first.',
       '',
     ].join('\n'),

@@ -1,39 +1,12 @@
-import { STATE } from '../core/entry';
-import { parseGenerationNumber } from '../core/records/generation';
-import { joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
-import { renamePath } from '../system/changing';
-import { copyTreeWithin } from '../system/host-files';
-import { removeTree } from '../system/removing';
-import { errnoOf } from '../system/syscalls/errno';
-import { listDirectory, readStatus } from '../system/reading';
-import type { Machine } from './machine';
-
-/** Something that a transition took out of the way, and kept. */
-export interface Backup {
-  readonly number: number;
-  readonly path: string;
-  /** The machine's own from before us, or an edit of ours. */
-  readonly reason: 'displaced' | 'drifted';
-  /** The generation that took its place. */
-  readonly generation: number;
-  /** ISO 8601 in UTC. */
-  readonly created: string;
-}
-
-export const BACKUPS = joinTarget(STATE, 'backups');
-
-export function backupDirectory(number: number): TargetPath {
-  return joinTarget(BACKUPS, String(number));
-}
-
-/** Where the thing itself is, with its owner, mode, times and extended attributes. */
-export function backupContent(number: number): TargetPath {
-  return joinTarget(backupDirectory(number), 'content');
-}
-
-export function renderBackup(backup: Backup): string {
-  return `${JSON.stringify({ schema: 1, ...backup })}\n`;
-}
+import { parseGenerationNumber } from '../../core/records/generation';
+import { BACKUPS } from '../../core/records/backup';
+import { joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
+import { renamePath } from '../../system/changing';
+import { copyTreeWithin } from '../../system/host-files';
+import { removeTree } from '../../system/removing';
+import { errnoOf } from '../../system/syscalls/errno';
+import { listDirectory, readStatus } from '../../system/reading';
+import type { Machine } from '../machine';
 
 /** The numbers of all backups, ascending. */
 export function backupNumbers({ root }: Machine): number[] {
