@@ -111,10 +111,12 @@ const rule: fc.Arbitrary<Rule> = fc
   .map(({ name: about, what }) => ({ name: about, ...what }));
 
 export const anyTree = tree(2);
-export const anyClosure: fc.Arbitrary<ModelClosure> = fc.record({
-  tree: anyTree,
-  rules: fc.array(rule, { maxLength: 4 }),
-});
+export const anyClosure: fc.Arbitrary<ModelClosure> = fc
+  .record({
+    tree: anyTree,
+    rules: fc.array(rule, { maxLength: 4 }),
+  })
+  .filter(isPlaceable);
 export const anyAttitudes: fc.Arbitrary<Attitudes> = fc.record({ onConflict: attitude, onDrift: attitude });
 
 /** Writes a closure below a directory that is made. */
@@ -140,23 +142,36 @@ function renderRule({ name: about, place, mode, onConflict, onDrift }: Rule): st
 export function wantedBy({ tree: content, rules }: ModelClosure): Map<string, Wanted> {
   const wanted = new Map<string, Wanted>();
   const placing = rules.filter(({ place }) => place !== undefined);
-  const visit = (path: string, node: Node): void => {
-    if (node.kind === 'directory') {
-      const own = placing.find((each) => each.name === nameOf(path) && isAboutDirectories(each));
-      if (own?.place === 'skip') return;
-      if (own?.place === 'whole') return void wanted.set(path, linkTo(path, node));
-      const mode = own?.mode ?? node.mode;
-      wanted.set(path, { place: 'directory', thing: { kind: 'directory', mode }, named: own !== undefined });
-      for (const [child, below] of Object.entries(node.children)) visit(`${path}/${child}`, below);
-      return;
-    }
-    const applying = placing.find((each) => isFor(each, path));
-    const seed = path === '/etc/passwd' || path.startsWith('/etc/passwd/') ? 'seed' : undefined;
-    const place = applying?.place ?? seed;
-    if (place !== 'skip') wanted.set(path, leaf(path, node, place, applying?.mode));
+  const visit = (path: string, node: Node, isOthers: boolean): void => {
+    const applying = ruleFor(placing, path, node);
+    if (isOthers && applying !== undefined && (applying.place !== 'copy' || applying.mode !== undefined))
+      throw new Error(`${path}: a rule may not change what others may write`);
+    if (applying?.place === 'skip') return;
+    if (node.kind !== 'directory') return void wanted.set(path, leaf(path, node, applying, isOthers));
+    if (applying?.place === 'whole') return void wanted.set(path, linkTo(path, node));
+    const mode = applying?.mode ?? node.mode;
+    wanted.set(path, { place: 'directory', thing: { kind: 'directory', mode }, named: applying !== undefined });
+    const isTheirs = isOthers || (mode & 0o022) !== 0;
+    for (const [child, below] of Object.entries(node.children)) visit(`${path}/${child}`, below, isTheirs);
   };
-  visit('/etc', { kind: 'directory', mode: 0o755, children: content });
+  visit('/etc', { kind: 'directory', mode: 0o755, children: content }, false);
   return wanted;
+}
+
+/** Below a directory that others may write, no rule may change anything. */
+function isPlaceable(closure: ModelClosure): boolean {
+  try {
+    wantedBy(closure);
+    return true;
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
+  }
+}
+
+function ruleFor(placing: readonly Rule[], path: string, node: Node): Rule | undefined {
+  if (node.kind === 'directory') return placing.find((each) => each.name === nameOf(path) && isAboutDirectories(each));
+  return placing.find((each) => isFor(each, path));
 }
 
 function isAboutDirectories({ place }: Rule): boolean {
@@ -170,18 +185,22 @@ function isFor({ name: about, place }: Rule, path: string): boolean {
   return parts.includes(about) && (place !== 'whole' || parts.slice(0, -1).includes(about));
 }
 
-function leaf(path: string, node: Exclude<Node, { kind: 'directory' }>, place: Rule['place'], mode?: number): Wanted {
+function leaf(path: string, node: Leaf, rule: Rule | undefined, isOthers: boolean): Wanted {
+  const isAccounts = path === '/etc/passwd' || path.startsWith('/etc/passwd/');
+  const place = rule?.place ?? (isAccounts ? 'seed' : undefined);
   if (node.kind === 'symlink') {
     if (place === 'link' || place === 'whole') return linkTo(path, node);
     const thing = { kind: 'symlink', text: node.linkText } as const;
     return { place: place === 'seed' ? 'seed' : 'direct', thing, named: false };
   }
-  if (place !== 'copy' && place !== 'seed') return linkTo(path, node);
+  if (place !== 'copy' && place !== 'seed' && !isOthers) return linkTo(path, node);
   const { content, uid } = node;
   // The mode of the source tells one generation from another.
-  const thing = { kind: 'file', content, mode: mode ?? node.mode, uid } as const;
-  return { place, thing, named: false, shown: node };
+  const thing = { kind: 'file', content, mode: rule?.mode ?? node.mode, uid } as const;
+  return { place: place === 'seed' ? 'seed' : 'copy', thing, named: false, shown: node };
 }
+
+type Leaf = Exclude<Node, { kind: 'directory' }>;
 
 function linkTo(path: string, shown: Node): Wanted {
   return { place: 'link', thing: { kind: 'symlink', text: `/run/filesystem-overlay${path}` }, named: false, shown };
