@@ -5,8 +5,10 @@ import type { Step } from '../../src/core/plan/step';
 import { withMachine } from '../../src/engine/machine';
 import { prepareTransition } from '../../src/engine/prepare';
 import { carryOut } from '../../src/engine/transition/transition';
+import { activateOn } from '../support/cli';
 import { writeClosure } from '../support/closures';
 import { closureAt, contextOn, switchOn } from '../support/engine';
+import { crash } from '../support/model-machine';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 
 // Somebody edits what a switch has just placed, or is about to replace. No edit is lost: it is in its place or a backup.
@@ -103,3 +105,41 @@ test.each(['park', 'remove'] as const)('an edit in place right before %s is kept
     expect(contents(sandbox)).toContain('own\n');
   });
 });
+
+const edited = ['one.copy', 'two.copy', 'z', 'zz', 'direct', 'dir/in', 'kind'];
+const more = { 'etc/direct': { link: 'a' }, 'etc/dir/in': 'in\n', 'etc/kind': 'a file\n' };
+const other = { 'etc/direct': { link: 'b' }, 'etc/dir': 'a file\n', 'etc/kind/in': 'in\n' };
+
+test.each(edited)(
+  'an edit of %s between a crash and its resume is not lost, and does not stop the machine for ever',
+  async (name) => {
+    const stuck: string[] = [];
+    for (let at = 0; ; at += 1) {
+      const end = await withSandbox(async (sandbox) => {
+        await switchOn(sandbox.root, closureAt(writeClosure(sandbox, '1', { ...old, ...more })));
+        const target = closureAt(writeClosure(sandbox, '2', { ...next, ...other }));
+        const flags = { onConflict: 'backup', onDrift: 'backup' } as const;
+        const crashed = await crash(sandbox, { target, scope: 'live and default', flags, at, fail: undefined });
+        const isMade =
+          lstatSync(join(sandbox.on('/etc'), name, '..'), { throwIfNoEntry: false })?.isDirectory() === true;
+        const isDirectory = lstatSync(sandbox.on(`/etc/${name}`), { throwIfNoEntry: false })?.isDirectory() === true;
+        if (crashed !== 'crashed' || !isMade || isDirectory) return crashed;
+        edit(sandbox.on(`/etc/${name}`), 'own\n');
+        const resumed = await activateOn(sandbox)('resume');
+        if (!contents(sandbox).includes('own\n')) stuck.push(`lost at ${at}`);
+        const switched = await activateOn(sandbox)(
+          'switch',
+          sandbox.on('/closures/2'),
+          '--on-conflict=backup',
+          '--on-drift=backup',
+        );
+        if (resumed.status !== 0 || switched.status !== 0) stuck.push(`at ${at}: ${resumed.stderr}${switched.stderr}`);
+        if (!contents(sandbox).includes('own\n')) stuck.push(`lost after ${at}`);
+        return crashed;
+      });
+      if (end !== 'crashed') break;
+    }
+    expect(stuck).toEqual([]);
+  },
+  120_000,
+);
