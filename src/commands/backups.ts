@@ -29,7 +29,7 @@ export function declareBackups(program: Command, run: Run): void {
     .action((number: number) => run((context) => restore(context, number)));
   addWaitOption(backups.command('prune'))
     .summary('remove backups; never originals that are to come back')
-    .argument('[numbers...]', 'their numbers', (text: string, before: number[] = []) => [...before, parseNumber(text)])
+    .argument('[numbers...]', 'their numbers', collectNumbers)
     .option('--keep <number>', 'keep the newest ones', parseNumber)
     .option('--older-than <age>', 'remove only what is older, e.g. 30d', parseAge)
     .action((numbers: number[] | undefined, flags: PruneFlags) =>
@@ -65,6 +65,11 @@ async function restore(context: Context, number: number): Promise<number> {
       : `${displayName(backup.path)}: backup ${number} is back${before}.\n`,
   );
   return 0;
+}
+
+/** Commander hands over what came before, nothing at first. */
+function collectNumbers(text: string, before: number[] | undefined): number[] {
+  return [...(before ?? []), parseNumber(text)];
 }
 
 interface PruneFlags {

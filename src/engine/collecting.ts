@@ -1,4 +1,5 @@
 import type { Context } from '../context';
+import { ActivateError } from '../core/errors';
 import type { Generation } from '../core/records/generation';
 import { readGeneration, readState, type State } from './generations';
 import { type Machine, withMachine } from './machine';
@@ -17,20 +18,33 @@ export function collectGarbage(context: Context, options: GcOptions): Promise<re
   return withLockedMachine(context, async (machine) => {
     refuseInterrupted(machine);
     const state = readState(machine);
-    const going = candidates(machine, state, context.now(), options);
+    const going = candidates(context, machine, state, options);
     for (const { number, storePath } of going) dropGeneration(machine, number, storePath);
     return going;
   });
 }
 
-function candidates(machine: Machine, state: State, now: number, { keep, olderThanMs }: GcOptions): Generation[] {
+function candidates(context: Context, machine: Machine, state: State, { keep, olderThanMs }: GcOptions): Generation[] {
   const inUse = new Set([state.live, state.default, state.booted]);
   const newest = new Set(keep === undefined ? [] : state.numbers.slice(Math.max(0, state.numbers.length - keep)));
-  return state.numbers
-    .filter((number) => !inUse.has(number) && !newest.has(number))
-    .map((number) => readGeneration(machine, number))
+  const numbers = state.numbers.filter((number) => !inUse.has(number) && !newest.has(number));
+  return readAll(context, machine, numbers)
     .filter(({ overlay }) => overlay !== state.pointer)
-    .filter(({ created }) => olderThanMs === undefined || now - Date.parse(created) > olderThanMs);
+    .filter(({ created }) => olderThanMs === undefined || context.now() - Date.parse(created) > olderThanMs);
+}
+
+/** The records that can be read: one that is damaged is named, one that was removed meanwhile is gone. */
+function readAll(context: Context, machine: Machine, numbers: readonly number[]): Generation[] {
+  return numbers.flatMap((number) => {
+    try {
+      return [readGeneration(machine, number)];
+    } catch (error) {
+      if (!(error instanceof ActivateError) || (error.code !== 'STATE' && error.code !== 'USAGE')) throw error;
+      if (error.code === 'STATE')
+        context.log.warn(`generation ${number} is left out: ${error.message}`, { path: error.path });
+      return [];
+    }
+  });
 }
 
 /** The generations, oldest first, and which of them is what. */
@@ -39,6 +53,6 @@ export function listGenerations(
 ): Promise<{ readonly state: State; readonly generations: readonly Generation[] }> {
   return withMachine(context, (machine) => {
     const state = readState(machine);
-    return { state, generations: state.numbers.map((number) => readGeneration(machine, number)) };
+    return { state, generations: readAll(context, machine, state.numbers) };
   });
 }

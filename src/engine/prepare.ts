@@ -91,7 +91,7 @@ export function prepareTransition(
   const from = { ...live, number: state.live, overlay: generation?.overlay };
   const actual = scan(machine, from, to.entries);
   tidy(to.entries.length);
-  const attitude = attitudeTo(to, generation?.rules ?? [], attitudes);
+  const attitude = attitudeTo(to, { rules: generation?.rules ?? [], kept: live.ledger.kept }, attitudes);
   const merges = readMerges(machine, { from, to, actual, attitude });
   const answer = decideTransition({ from, to: to.entries, actual, attitude, merges });
   const unread = [
@@ -184,13 +184,14 @@ function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation)
 
 function attitudeTo(
   { rules, consent }: Destination,
-  from: readonly AttitudeRule[],
+  from: { readonly rules: readonly AttitudeRule[]; readonly kept: Side['ledger']['kept'] },
   attitudes: Attitudes,
 ): (path: TargetPath) => Attitude {
-  const ruleFor = compileRules([...rules, ...from]);
+  const ruleFor = compileRules([...rules, ...from.rules]);
   return (path) => {
     const rule = ruleFor(path, 'other');
-    const agreed = consent.has(path) ? 'backup' : undefined;
+    // What people put back themselves is not taken over again.
+    const agreed = consent.has(path) && !from.kept.has(path) ? 'backup' : undefined;
     return {
       onConflict: rule?.onConflict ?? attitudes.onConflict ?? agreed,
       onDrift: rule?.onDrift ?? attitudes.onDrift,

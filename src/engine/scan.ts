@@ -12,7 +12,7 @@ import {
   sameOwnership,
 } from '../core/found';
 import { ancestorsOf, isBelow, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
-import { isAside } from '../core/plan/plan';
+import { isAside } from '../core/plan/draft';
 import { readMounts } from '../system/mounts';
 import { canWriteDirectory, digestFile, listDirectory, readLinkTexts, readStatus } from '../system/reading';
 import type { Status } from '../system/syscalls/status';

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { TargetPath } from '../core/path';
 import { attempt } from './failure';
 import { forReading, insistOn, openPath, type Root, withDescriptor, withParent } from './rooted';
-import { must, type Outcome } from './syscalls/errno';
+import { isAbsence, must, type Outcome } from './syscalls/errno';
 import { changeTimesOf, cloneContent, copyRange, open, openAt, unlinkAt } from './syscalls/files';
 import { workingDirectory } from './syscalls/libc';
 import { listAttributes, readAttribute, writeAttribute } from './syscalls/xattrs';
@@ -137,6 +137,26 @@ function copyContent(from: number, to: number): void {
     if (length === 0) return;
     writeAll(to, chunk.subarray(0, length));
   }
+}
+
+/**
+ * Whether two files have the same of those extended attributes that {@link copyFile} takes over; a file that is not there has
+ * none.
+ */
+export function sameAttributes(root: Root, a: TargetPath, b: TargetPath): boolean {
+  const [one, other] = [a, b].map((path) => attempt('read the attributes', path, () => readCopied(root, path)));
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function readCopied(root: Root, path: TargetPath): readonly (readonly [string, string])[] {
+  const opened = openPath(root, path, forReading | open.noFollow);
+  if (isAbsence(opened)) return [];
+  return withDescriptor(opened, path, (file) =>
+    must<readonly string[]>(listAttributes(file), 'flistxattr', path)
+      .filter((name) => COPIED.test(name))
+      .toSorted()
+      .map((name) => [name, must<Uint8Array>(readAttribute(file, name), 'fgetxattr', path).toHex()] as const),
+  );
 }
 
 const COPIED = /^(?:user\..*|security\.capability|system\.posix_acl_access)$/s;

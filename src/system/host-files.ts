@@ -1,11 +1,15 @@
 import { readFileSync, realpathSync } from 'node:fs';
+import { constants } from 'node:os';
 import { ActivateError } from '../core/errors';
-import { type HostPath, hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
+import { type HostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
 import { attempt } from './failure';
 import { runProgram } from './programs';
 import { digestFile, readLinkText, readStatus } from './reading';
-import type { Root } from './rooted';
-import { errnoOf } from './syscalls/errno';
+import { openPath, type Root } from './rooted';
+import { errnoOf, must, systemCallError } from './syscalls/errno';
+import { close, open } from './syscalls/files';
+import { effectiveUser } from './syscalls/libc';
+import { statusOf } from './syscalls/status';
 
 /** The path with all links resolved; `undefined` where nothing is there, or a link on the way dangles. */
 export function resolveHostPath(path: string): string | undefined {
@@ -103,9 +107,40 @@ export async function copyTree(from: HostPath, to: HostPath): Promise<void> {
   throw new ActivateError('IO', `cannot copy it: ${stderr.trim().split('\n').at(-1) ?? ''}`, { path: from });
 }
 
-/** {@link copyTree} within the tree at the root. */
-export function copyTreeWithin(root: Root, from: TargetPath, to: TargetPath): Promise<void> {
-  return copyTree(hostPath(root.path, from), hostPath(root.path, to));
+/**
+ * {@link copyTree} within the tree at the root, as `content` in a directory that nobody else may enter.
+ *
+ * No link on the way is followed: cp is given descriptors of the directories.
+ */
+export async function copyTreeInto(root: Root, from: TargetPath, directory: TargetPath): Promise<void> {
+  const source = attempt('open the directory', from, () =>
+    must(openPath(root, parentOf(from), open.handle | open.directory), 'openat2', from),
+  );
+  try {
+    const target = openPrivate(root, directory);
+    try {
+      const args = ['--archive', '--reflink=auto', '--no-target-directory', '--'];
+      const paths = [`/proc/self/fd/3/${nameOf(from)}`, '/proc/self/fd/4/content'];
+      const { status, stderr } = await runProgram('cp', [...args, ...paths], { inherit: [source, target] });
+      if (status !== 0)
+        throw new ActivateError('IO', `cannot copy it: ${stderr.trim().split('\n').at(-1) ?? ''}`, { path: from });
+    } finally {
+      close(target);
+    }
+  } finally {
+    close(source);
+  }
+}
+
+/** A descriptor of a directory that is this user's alone. */
+function openPrivate(root: Root, directory: TargetPath): number {
+  return attempt('open the directory', directory, () => {
+    const opened = must(openPath(root, directory, open.handle | open.directory | open.noFollow), 'openat2', directory);
+    const { uid, mode } = must(statusOf(opened), 'statx', directory);
+    if (uid === effectiveUser() && (mode & 0o077) === 0) return opened;
+    close(opened);
+    throw systemCallError('openat2', constants.errno.ESTALE, directory);
+  });
 }
 
 /** Makes a directory outside the root, with those above it; fine where it is there. */

@@ -7,8 +7,8 @@ export interface ProgramOptions {
   readonly input?: Uint8Array | string;
   /** Variables beyond those of this process; `undefined` takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** A descriptor that the program keeps open to its end, such as that of a lock. */
-  readonly inherit?: number | undefined;
+  /** Descriptors that the program keeps open to its end, such as that of a lock; they are 3, 4, … there. */
+  readonly inherit?: readonly number[];
   /** Ends the program with SIGTERM. */
   readonly signal?: AbortSignal;
 }
@@ -41,14 +41,13 @@ const packages: Readonly<Record<string, string>> = {
 export async function runProgram(
   name: string,
   args: readonly string[],
-  { input, env, signal, inherit }: ProgramOptions = {},
+  { input, env, signal, inherit = [] }: ProgramOptions = {},
 ): Promise<ProgramResult> {
   const unpassable = args.find((argument) => !argument.isWellFormed());
   if (unpassable !== undefined) {
     throw new ActivateError('REFUSED', `cannot pass a name that is not UTF-8 to ${name}`, { path: unpassable });
   }
   const { execa } = (await import('execa')) as unknown as { readonly execa: Run };
-  const inherited = inherit === undefined ? [] : [inherit];
   const options = {
     env: { LC_ALL: 'C', CREDENTIALS_DIRECTORY: undefined, ...env },
     encoding: 'buffer',
@@ -56,7 +55,7 @@ export async function runProgram(
     detached: true,
     reject: false,
     ...(input === undefined ? {} : { input }),
-    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...inherited],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...inherit],
     ...(signal === undefined ? {} : { cancelSignal: signal }),
   };
   const result = await execa(name, args, options);

@@ -113,7 +113,7 @@ describe('activate backups restore', () => {
       await activate('backups', 'restore', '3');
       expect(motd(sandbox)).toBe('edited\n');
       expect((await activate('backups')).split('\n')).toHaveLength(3);
-      await activate('backups', 'restore', '1');
+      await activate('backups', 'restore', '4');
       expect(motd(sandbox)).toBe('own\n');
     });
   });

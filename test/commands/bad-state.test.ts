@@ -132,7 +132,7 @@ describe('a record', () => {
     ['{', damaged],
     ['[]', damaged],
     ['{"schema": 1}', damaged],
-    ['{"schema":1,"from":1,"to":2,"phase":"late","roles":[],"staged":true,"firstBackup":1,"inodes":{}}', damaged],
+    ['{"schema":1,"from":1,"to":2,"phase":"late","roles":[],"staged":true,"firstBackup":1,"identities":{}}', damaged],
   ])('transition.json that holds %s', async (text, message) => {
     await withTwoGenerations(async (sandbox) => {
       const file = sandbox.on(`${STATE}/transition.json`);
@@ -269,7 +269,7 @@ test('what was interrupted comes first', async () => {
       roles: [],
       staged: true,
       firstBackup: 1,
-      inodes: {},
+      identities: {},
       phases: { create: [], swap: [], remove: [], discard: [], backups: [], spent: [] },
     };
     writeFileSync(sandbox.on(`${STATE}/transition.json`), JSON.stringify(journal), { mode: 0o600 });

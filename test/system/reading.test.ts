@@ -28,7 +28,7 @@ describe('readStatus', () => {
     writeFileSync(root.on('/file'), 'content');
     chmodSync(root.on('/file'), 0o4751);
     utimesSync(root.on('/file'), 1, 1_000_000_000.25);
-    const { uid, gid, ino, ctimeNs, dev } = lstatSync(root.on('/file'), { bigint: true });
+    const { uid, gid, ino, ctimeNs, birthtimeNs, dev } = lstatSync(root.on('/file'), { bigint: true });
     const device = `${(dev >> 8n) & 0xfffn}:${(dev & 0xffn) | ((dev >> 12n) & 0xfff00n)}`;
     expect(readStatus(root.current, at('/file'))).toEqual({
       kind: 'file',
@@ -39,6 +39,7 @@ describe('readStatus', () => {
       mtimeNs: 1_000_000_000_250_000_000n,
       ctimeNs,
       inode: ino,
+      identity: `born ${birthtimeNs}`,
       device,
       mountRoot: false,
       immutable: false,

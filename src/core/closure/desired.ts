@@ -4,7 +4,7 @@ import { sameOwnership } from '../found';
 import { type Item, type Listing, readSidecars } from './listing';
 import type { ClosureFormat } from '../records/manifest';
 import { ancestorsOf, nameOf, parentOf, type TargetPath } from '../path';
-import { ASIDE } from '../plan/plan';
+import { ASIDE } from '../plan/draft';
 import { builtInRules, compileRules, type Policy, type Rule } from '../policy/policy';
 import { whyNotRepresentable } from '../snippet/snippet';
 import { type Owner, parseOwner, resolveOwner } from './users';

@@ -1,26 +1,9 @@
-import type { Decision } from './decision';
-import { type Entry, isShared, MERGED, type Ownership, POINTER } from '../entry';
+import { type Entry, MERGED, type Ownership, POINTER } from '../entry';
 import type { Found } from '../found';
-import { isBelow, joinTarget, nameOf, parentOf, type TargetPath } from '../path';
-import type { Expected, Gone, Made, MadeAt, Step } from './step';
-
-/** What the steps need to know beyond the decisions. */
-export interface Terms {
-  /** The text of the pointer before and after; `undefined` where nothing is shown. */
-  readonly pointer: { readonly from: string | undefined; readonly to: string | undefined };
-  /** The number that the first new backup gets. */
-  readonly firstBackup: number;
-  /** When what is found was last changed, in nanoseconds: an undo brings that back, and a change meanwhile shows by it. */
-  readonly timeOf: (path: TargetPath) => string | undefined;
-  /** The time that ours had when the generation we go to was last live. */
-  readonly earlierTimeOf: (path: TargetPath) => string | undefined;
-  /** The mode and owner of a directory that exists; `undefined` where none does. */
-  readonly ownershipOf: (directory: TargetPath) => Ownership | undefined;
-  /** The user who runs the transition. */
-  readonly self: number;
-  /** Part of the names of what is put aside; no earlier transition had it. */
-  readonly token: string;
-}
+import { isBelow, joinTarget, type TargetPath } from '../path';
+import type { Decision } from './decision';
+import { asideOf, discarded, type Draft, expected, isSafe, newDraft, pathIn, type Terms } from './draft';
+import type { Discarded, Made, Step } from './step';
 
 /** The steps of a transition, in phases; what comes after the commit cannot be undone and need not be. */
 export interface Phases {
@@ -34,15 +17,6 @@ export interface Phases {
   /** Backups whose content is back in its place. */
   readonly spent: readonly number[];
 }
-
-/** Something of ours that was put aside, and where it was. */
-export interface Discarded {
-  readonly path: TargetPath;
-  readonly aside: TargetPath;
-}
-
-/** The name of everything that is put aside; no closure may use it. */
-export const ASIDE = '.activate.';
 
 /** Turns decisions into steps, in the order that keeps every common path resolvable. */
 export function planSteps(decisions: readonly Decision[], terms: Terms): Phases {
@@ -73,54 +47,6 @@ function below(decisions: readonly Decision[], index: number): () => readonly De
 
 type Below = () => readonly Decision[];
 
-interface Draft {
-  readonly terms: Terms;
-  /** Directories that are removed at the end: nothing is put aside in them. */
-  readonly doomed: ReadonlySet<TargetPath>;
-  /** Whether systemd-tmpfiles would follow the way to a directory. */
-  readonly safe: Map<TargetPath, boolean>;
-  /** Where a path is while it is built: below a directory that is staged under another name. */
-  readonly staged: Map<TargetPath, TargetPath>;
-  /** Directories that leave with all that is ours in them. */
-  readonly leaving: Map<TargetPath, TargetPath>;
-  /** Directories that this transition makes. */
-  readonly owners: Map<TargetPath, Ownership>;
-  readonly created: MadeAt[];
-  readonly made: Step[];
-  readonly before: Step[];
-  readonly after: Step[];
-  readonly removed: Gone[];
-  readonly late: Step[];
-  readonly emptied: Step[];
-  readonly discard: Discarded[];
-  readonly backups: { path: TargetPath; reason: 'displaced' | 'drifted' }[];
-  readonly spent: number[];
-  count: number;
-}
-
-function newDraft(terms: Terms, decisions: readonly Decision[]): Draft {
-  const doomed = decisions.filter(({ action, previous }) => action === 'remove' && previous?.place === 'directory');
-  return {
-    terms,
-    doomed: new Set(doomed.map(({ path }) => path)),
-    safe: new Map(),
-    staged: new Map(),
-    leaving: new Map(),
-    owners: new Map(),
-    created: [],
-    made: [],
-    before: [],
-    after: [],
-    removed: [],
-    late: [],
-    emptied: [],
-    discard: [],
-    backups: [],
-    spent: [],
-    count: 0,
-  };
-}
-
 function addDecision(draft: Draft, decision: Decision, children: Below): void {
   const { path } = decision;
   switch (decision.action) {
@@ -129,7 +55,13 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
     case 'replace':
       return addReplacement(
         draft,
-        { path, found: decision.found, made: madeOf(draft, decision.next), save: decision.save },
+        {
+          path,
+          found: decision.found,
+          made: madeOf(draft, decision.next),
+          save: decision.save,
+          previous: decision.previous,
+        },
         children,
       );
     case 'merge': {
@@ -140,7 +72,7 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
     case 'reopen':
       return addReplacement(
         draft,
-        { path, found: decision.found, made: { kind: 'directory', ...decision.after } },
+        { path, found: decision.found, made: { kind: 'directory', ...decision.after }, previous: decision.previous },
         children,
       );
     case 'restore':
@@ -179,9 +111,10 @@ interface Replacement {
   readonly found: Found;
   readonly made: Made;
   readonly save?: 'displaced' | 'drifted' | undefined;
+  readonly previous?: Entry | undefined;
 }
 
-function addReplacement(draft: Draft, { path, found, made, save }: Replacement, children: Below): void {
+function addReplacement(draft: Draft, { path, found, made, save, previous }: Replacement, children: Below): void {
   const aside = asideOf(draft, path);
   draft.made.push({ op: 'make', path: aside, made });
   if (made.kind === 'directory') {
@@ -189,7 +122,7 @@ function addReplacement(draft: Draft, { path, found, made, save }: Replacement, 
     draft.owners.set(path, made);
   }
   addExchange(draft, { path, aside, found, needsPointer: needsPointer(path, made, children) }, children);
-  if (save === undefined) draft.discard.push({ path, aside });
+  if (save === undefined) draft.discard.push(discarded(draft, { path, aside, found, previous }));
   else saveFrom(draft, aside, path, save);
 }
 
@@ -227,7 +160,7 @@ function needsPointer(path: TargetPath, made: Made, children: Below): boolean {
 }
 
 function addRestoration(draft: Draft, decision: Decision & { readonly action: 'restore' }, children: Below): void {
-  const { path, found, backup, save } = decision;
+  const { path, found, backup, save, previous } = decision;
   draft.spent.push(backup);
   const staged = pathIn(draft.staged, path);
   if (staged !== path) {
@@ -241,11 +174,11 @@ function addRestoration(draft: Draft, decision: Decision & { readonly action: 'r
     return;
   }
   addExchange(draft, { path, aside, found, needsPointer: false }, children);
-  if (save === undefined) draft.discard.push({ path, aside });
+  if (save === undefined) draft.discard.push(discarded(draft, { path, aside, found, previous }));
   else saveFrom(draft, aside, path, save);
 }
 
-function addRemoval(draft: Draft, { path, found, save }: Decision & { readonly action: 'remove' }): void {
+function addRemoval(draft: Draft, { path, found, save, previous }: Decision & { readonly action: 'remove' }): void {
   // What is in a directory that leaves goes with it, except for what somebody changed.
   const leaving = pathIn(draft.leaving, path);
   if (leaving !== path) {
@@ -263,14 +196,9 @@ function addRemoval(draft: Draft, { path, found, save }: Decision & { readonly a
   } else {
     const aside = asideOf(draft, path);
     draft.late.push({ op: 'park', path, aside, was: expected(draft, path, found) });
-    if (save === undefined) draft.discard.push({ path, aside });
+    if (save === undefined) draft.discard.push(discarded(draft, { path, aside, found, previous }));
     else saveFrom(draft, aside, path, save);
   }
-}
-
-function expected({ terms }: Draft, path: TargetPath, found: Found): Expected {
-  const mtimeNs = found.kind === 'file' ? terms.timeOf(path) : undefined;
-  return mtimeNs === undefined ? { found } : { found, mtimeNs };
 }
 
 function saveFrom(draft: Draft, aside: TargetPath, path: TargetPath, reason: 'displaced' | 'drifted'): void {
@@ -291,44 +219,4 @@ function madeOf({ terms }: Draft, entry: Entry): Made {
 
 function plain({ mode, uid, gid }: Ownership): Ownership {
   return { mode, uid, gid };
-}
-
-/** Where `path` really is while one of the directories above it has another name. */
-function pathIn(renamed: ReadonlyMap<TargetPath, TargetPath>, path: TargetPath): TargetPath {
-  if (renamed.size === 0) return path;
-  for (let at = parentOf(path); at !== '/'; at = parentOf(at)) {
-    const name = renamed.get(at);
-    if (name !== undefined) return (name + path.slice(at.length)) as TargetPath;
-  }
-  return path;
-}
-
-/** A free name in the same directory, or in the nearest one above it that stays. */
-function asideOf(draft: Draft, path: TargetPath): TargetPath {
-  draft.count += 1;
-  let directory = parentOf(path);
-  while (draft.doomed.has(directory)) directory = parentOf(directory);
-  return joinTarget(directory, `${ASIDE}${draft.terms.token}.${draft.count}`);
-}
-
-/** Whether a name was made by {@link planSteps} to put something aside. */
-export function isAside(path: string): boolean {
-  return nameOf(path).startsWith(ASIDE);
-}
-
-/**
- * Whether systemd-tmpfiles can be sent to `path`: it refuses directories that another user owns, and where others may write
- * it can be led astray, because it does not look before it removes.
- */
-function isSafe(draft: Draft, path: TargetPath): boolean {
-  const directory = parentOf(path);
-  if (directory === '/') return true;
-  const known = draft.safe.get(directory);
-  if (known !== undefined) return known;
-  const ownership = draft.owners.get(directory) ?? draft.terms.ownershipOf(directory);
-  const isOurs =
-    ownership === undefined || ((ownership.uid === 0 || ownership.uid === draft.terms.self) && !isShared(ownership));
-  const safe = isOurs && isSafe(draft, directory);
-  draft.safe.set(directory, safe);
-  return safe;
 }

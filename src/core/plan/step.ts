@@ -28,6 +28,16 @@ export interface Expected {
   readonly mtimeNs?: string;
 }
 
+/** Something of ours that was put aside, and where it was. */
+export interface Discarded {
+  readonly path: TargetPath;
+  readonly aside: TargetPath;
+  /** Of a regular file, what it held when the plan was made: whatever else is there by now is not ours to remove. */
+  readonly digest?: string;
+  /** What a copy of ours was made from, for its extended attributes. */
+  readonly source?: string;
+}
+
 /**
  * One change of the machine. Each is atomic or leaves nothing that anybody refers to, can be done twice, and has an
  * {@link inverse}.

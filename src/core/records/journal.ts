@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { parseRecord } from './generation';
 import { parseTargetPath, type TargetPath } from '../path';
-import type { Phases } from '../plan/plan';
+import { type Phases } from '../plan/plan';
 import type { Step } from '../plan/step';
 
 /**
@@ -21,8 +21,8 @@ export interface Journal {
   readonly staged: boolean;
   readonly storePath?: string | undefined;
   readonly firstBackup: number;
-  /** The inode of each staged object, known by its name aside, once the create phase is over. */
-  readonly inodes: Readonly<Record<string, string>>;
+  /** The identity of each staged object, known by its name aside, once the create phase is over. */
+  readonly identities: Readonly<Record<string, string>>;
   readonly phases: Phases;
 }
 
@@ -37,7 +37,7 @@ const schema = v.strictObject({
   staged: v.boolean(),
   storePath: v.optional(v.string()),
   firstBackup: v.number(),
-  inodes: v.record(v.string(), v.string()),
+  identities: v.record(v.string(), v.string()),
   phases: v.custom<Phases>(isPhases),
 });
 
@@ -119,7 +119,9 @@ const phases = v.looseObject({
   create: v.array(step),
   swap: v.array(step),
   remove: v.array(step),
-  discard: v.array(v.looseObject({ path, aside: path })),
+  discard: v.array(
+    v.looseObject({ path, aside: path, digest: v.optional(v.string()), source: v.optional(v.string()) }),
+  ),
   backups: v.array(v.looseObject({ path, reason: v.picklist(['displaced', 'drifted']) })),
   spent: v.array(v.number()),
 });

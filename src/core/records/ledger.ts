@@ -3,7 +3,7 @@ import type { Decision, KeepReason } from '../plan/decision';
 import type { Entry, Ownership } from '../entry';
 import { parseRecord } from './generation';
 import type { TargetPath } from '../path';
-import type { Phases } from '../plan/plan';
+import { type Phases } from '../plan/plan';
 
 /**
  * What a generation, while it is live, knows of the machine's own: everything that depends on the machine and so cannot

@@ -1,11 +1,12 @@
 import { parseGenerationNumber } from '../../core/records/generation';
 import { BACKUPS } from '../../core/records/backup';
 import { joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
-import { renamePath } from '../../system/changing';
-import { copyTreeWithin } from '../../system/host-files';
+import { makeDirectory, renamePath } from '../../system/changing';
+import { copyTreeInto } from '../../system/host-files';
 import { removeTree } from '../../system/removing';
 import { errnoOf } from '../../system/syscalls/errno';
 import { listDirectory, readStatus } from '../../system/reading';
+import type { Root } from '../../system/rooted';
 import type { Machine } from '../machine';
 
 /** The numbers of all backups, ascending. */
@@ -28,10 +29,20 @@ export async function carry({ root }: Machine, from: TargetPath, to: TargetPath)
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
     if (readStatus(root, to) !== undefined) return;
-    const partial = partialOf(to);
+    await carryAcross(root, from, to);
+  }
+}
+
+/** What could not be copied as a whole leaves nothing: the space may be needed. */
+async function carryAcross(root: Root, from: TargetPath, to: TargetPath): Promise<void> {
+  const partial = partialOf(to);
+  removeTree(root, partial);
+  makeDirectory(root, partial, 0o700);
+  try {
+    await copyTreeInto(root, from, partial);
+    renamePath(root, joinTarget(partial, 'content'), to);
+  } finally {
     removeTree(root, partial);
-    await copyTreeWithin(root, from, partial);
-    renamePath(root, partial, to);
   }
 }
 

@@ -1,3 +1,4 @@
+import { ActivateError } from '../../core/errors';
 import { inverse, isOneAct, type Step } from '../../core/plan/step';
 
 /** Carries out one step. The one effect of a transition, passed in so that a test can let any step fail. */
@@ -58,6 +59,8 @@ export async function applyStages(
     }
     return { state: 'done' };
   } catch (cause) {
+    if (cause instanceof ActivateError && cause.code === 'UNDO_FAILED')
+      return { state: 'stuck', step: current, cause, undoing: undefined, undoCause: cause };
     try {
       undoing();
     } catch (undoCause) {

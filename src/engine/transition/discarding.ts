@@ -1,18 +1,16 @@
 import type { Context } from '../../context';
-import { encodeName } from '../../core/bytes';
 import type { Entry } from '../../core/entry';
 import { foundOf } from '../../core/found';
-import { joinTarget, parentOf, type TargetPath } from '../../core/path';
-import type { Discarded } from '../../core/plan/plan';
+import { joinTarget, type TargetPath } from '../../core/path';
+import { type Discarded } from '../../core/plan/step';
 import type { Step } from '../../core/plan/step';
-import { makeDirectories } from '../../system/changing';
-import { createFile } from '../../system/copying';
+import { sameAttributes } from '../../system/copying';
 import { digestFile, listDirectory, readLinkText, readStatus } from '../../system/reading';
 import { removeTree } from '../../system/removing';
-import { backupContent, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
-import { backupNumbers, carry } from '../backups/storing';
+import { keepStray } from '../backups/keeping';
 import { readLive } from '../generations';
 import type { Machine } from '../machine';
+import { refuseLinkInTheWay } from './expectations';
 
 /** Removes what became a backup as a copy; where it became one by a rename, nothing is left. */
 export function discardCopied({ root }: Machine, steps: readonly Step[]): void {
@@ -22,8 +20,8 @@ export function discardCopied({ root }: Machine, steps: readonly Step[]): void {
 /**
  * Removes what was put aside and is of no use any more.
  *
- * Somebody may have put something into a directory of ours between the plan and the swap: then the directory is kept,
- * as a backup.
+ * Somebody may have changed it between the plan and the swap, in a way that does not show by size and time, or put something
+ * into a directory: then it is kept, as a backup.
  */
 export async function discard(
   context: Context,
@@ -31,18 +29,24 @@ export async function discard(
   { from, to }: { readonly from: number; readonly to: number },
   discarded: readonly Discarded[],
 ): Promise<void> {
+  const { root } = machine;
   let ours: ReadonlyMap<TargetPath, Entry> | undefined;
-  for (const { path, aside } of discarded) {
-    const isDirectory = readStatus(machine.root, aside)?.kind === 'directory';
-    if (isDirectory) ours ??= oursIn(machine, from);
-    if (ours !== undefined && isDirectory && hasStranger(machine, { path, aside }, ours)) {
-      const number = await keep(context, machine, { path, aside, to });
-      context.log.warn('somebody put something into a directory of ours while it was replaced; it is a backup now', {
-        path,
-        backup: number,
-      });
-    } else removeTree(machine.root, aside);
+  for (const each of discarded) {
+    const kind = readStatus(root, each.aside)?.kind;
+    if (kind === undefined) refuseLinkInTheWay(root, each.aside);
+    if (kind === 'directory') ours ??= oursIn(machine, from);
+    const isStrange =
+      kind === 'directory' && ours !== undefined
+        ? hasStranger(machine, each, ours)
+        : kind === 'file' && isEdited(machine, each);
+    if (isStrange) await keepStray(context, machine, { ...each, generation: to });
+    else removeTree(root, each.aside);
   }
+}
+
+function isEdited({ root }: Machine, { aside, digest, source }: Discarded): boolean {
+  if (digest !== undefined && digest !== '' && digestFile(root, aside) !== digest) return true;
+  return source !== undefined && !sameAttributes(root, aside, source as TargetPath);
 }
 
 function oursIn(machine: Machine, from: number): ReadonlyMap<TargetPath, Entry> {
@@ -64,27 +68,4 @@ function hasStranger({ root }: Machine, { path, aside }: Discarded, ours: Readon
     if (wanted.kind === 'directory') return hasStranger({ root }, inside, ours);
     return wanted.kind === 'file' && digestFile(root, inside.aside) !== wanted.digest;
   });
-}
-
-async function keep(
-  context: Context,
-  machine: Machine,
-  { path, aside, to }: Discarded & { readonly to: number },
-): Promise<number> {
-  const { root } = machine;
-  const number = (backupNumbers(machine).at(-1) ?? 0) + 1;
-  const directory = backupDirectory(number);
-  makeDirectories(root, parentOf(directory), 0o700);
-  makeDirectories(root, directory, 0o700);
-  const backup = {
-    number,
-    path,
-    reason: 'drifted',
-    generation: to,
-    created: new Date(context.now()).toISOString(),
-  } as const;
-  createFile(root, backupRecord(number), { mode: 0o600 }, encodeName(renderBackup(backup)));
-  await carry(machine, aside, backupContent(number));
-  removeTree(root, aside);
-  return number;
 }

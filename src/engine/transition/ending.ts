@@ -12,7 +12,7 @@ import { backupNumbers } from '../backups/storing';
 import { readGeneration, roleLink } from '../generations';
 import type { Machine } from '../machine';
 import { discard, discardCopied } from './discarding';
-import { dropJournal } from './journal';
+import { dropJournal, dropMarks } from './journal';
 import { performStep } from './perform';
 import { adoptLedger, dropGeneration, dropNotes, snippetOf, stagingOf, writeRole } from './stage';
 import { syncWritten } from './syncing';
@@ -43,6 +43,7 @@ export async function cleanUp(context: Context, machine: Machine, journal: Journ
     removeTree(root, MERGED);
     syncWritten(machine, journal);
     dropJournal(machine);
+    forgetMarks(context, machine);
   } catch (error) {
     const { path, message } = error instanceof ActivateError ? error : { path: undefined, message: String(error) };
     throw new ActivateError('UNFINISHED', `generation ${to} is live, and cleaning up after it failed: ${message}`, {
@@ -54,7 +55,7 @@ export async function cleanUp(context: Context, machine: Machine, journal: Journ
 }
 
 /** Takes away what was written for a transition that did not happen; its steps are undone already. */
-export function withdraw(machine: Machine, journal: Journal): void {
+export function withdraw(context: Context, machine: Machine, journal: Journal): void {
   const { root } = machine;
   for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
   syncWritten(machine, journal);
@@ -67,13 +68,23 @@ export function withdraw(machine: Machine, journal: Journal): void {
   removeTree(root, MERGED);
   syncWritten(machine, journal);
   dropJournal(machine);
+  forgetMarks(context, machine);
+}
+
+/** With the journal gone they say nothing any more; the next transition takes them away if this cannot. */
+function forgetMarks(context: Context, machine: Machine): void {
+  try {
+    dropMarks(machine);
+  } catch (error) {
+    context.log.debug('could not remove what went with the journal', { error: String(error) });
+  }
 }
 
 /** Makes the pointer show the generation that stays live: after a power cut there is none. */
-export async function showAgain(machine: Machine, journal: Journal): Promise<void> {
+export async function showAgain(context: Context, machine: Machine, journal: Journal): Promise<void> {
   if (journal.from === 0) return;
   const { overlay } = readGeneration(machine, journal.from);
   const shown = readLinkText(machine.root, POINTER);
   if (shown === overlay) return;
-  await performStep({ machine, snippet: snippetOf(journal.to) }, { op: 'point', from: shown, to: overlay });
+  await performStep({ context, machine, journal, reach: 'in place' }, { op: 'point', from: shown, to: overlay });
 }

@@ -18,9 +18,26 @@ export function insistOn(
   { path, aside, was }: { readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected },
   putBack: () => void,
 ): void {
-  if (isExpected(root, aside, was)) return;
-  putBack();
-  throw changed(path);
+  let cause: unknown = changed(path);
+  try {
+    if (isExpected(root, aside, was)) return;
+  } catch (error) {
+    cause = error;
+  }
+  try {
+    putBack();
+  } catch (error) {
+    // Neither done nor undone for anyone who cannot look: the journal knows how to tell.
+    throw new ActivateError(
+      'UNDO_FAILED',
+      `putting it back failed: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        path,
+        cause: error,
+      },
+    );
+  }
+  throw cause;
 }
 
 /**
@@ -45,6 +62,15 @@ function isExpected(root: Root, path: TargetPath, { found, mtimeNs }: Expected):
   if (status?.kind !== found.kind || !sameOwnership(status, found)) return false;
   if (found.kind === 'directory') return true;
   return status.sizeBytes === found.sizeBytes && (mtimeNs === undefined || status.mtimeNs.toString() === mtimeNs);
+}
+
+/**
+ * Makes sure that what seems to be gone is not merely out of sight, behind a link that somebody put in its way.
+ *
+ * @throws {ActivateError} `IO`
+ */
+export function refuseLinkInTheWay(root: Root, path: TargetPath): void {
+  if (ancestorsOf(path).some((above) => readStatus(root, above)?.kind === 'symlink')) throw changed(path);
 }
 
 function changed(path: TargetPath): ActivateError {

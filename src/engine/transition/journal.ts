@@ -29,6 +29,7 @@ const UNDO = joinTarget(STATE, 'transition.undo');
 
 /** Makes sure that {@link noteUndoing} will not need space. */
 export function prepareUndoing({ root }: Machine): void {
+  if (readStatus(root, UNDO) !== undefined) removeFile(root, UNDO);
   if (readStatus(root, READY) === undefined) createFile(root, READY, { mode: 0o600 }, new Uint8Array());
 }
 
@@ -43,10 +44,9 @@ export function writeJournal({ root }: Machine, journal: Journal): void {
   writeRecord(root, JOURNAL, encodePieces(journalPieces(journal)), 0o600);
 }
 
-/** Takes the record away. Should a power cut bring it back, what it says is done already. */
+/** Takes the record away, and then what went with it. Should a power cut bring it back, what it says is done already. */
 export function dropJournal({ root }: Machine): void {
   removeRecord(root, JOURNAL);
-  dropMarks({ root });
 }
 
 /** Takes away what says how a transition goes on, once there is none. */

@@ -1,6 +1,11 @@
-import { hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
+import type { Context } from '../../context';
 import { POINTER } from '../../core/entry';
-import type { Gone, Made, MadeAt, Step } from '../../core/plan/step';
+import { ActivateError } from '../../core/errors';
+import { ancestorsOf, hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
+import { isAside } from '../../core/plan/draft';
+import { type Gone, isOneAct, type Made, type MadeAt, type Step } from '../../core/plan/step';
+import { backupContent } from '../../core/records/backup';
+import type { Journal } from '../../core/records/journal';
 import {
   changeDirectory,
   changeTimes,
@@ -13,19 +18,24 @@ import {
   replaceSymlink,
 } from '../../system/changing';
 import { copyFile, type FileAttributes } from '../../system/copying';
-import { listDirectory, readLinkText, readLinkTexts, readStatus } from '../../system/reading';
+import { digestFile, listDirectory, readLinkText, readLinkTexts, readStatus } from '../../system/reading';
+import { removeTree } from '../../system/removing';
+import type { Root } from '../../system/rooted';
 import { errnoOf } from '../../system/syscalls/errno';
-import { backupContent } from '../../core/records/backup';
+import { keepStray } from '../backups/keeping';
 import { carry, carryBack } from '../backups/storing';
-import { insistOn, insistOnAll } from './expectations';
 import type { Machine } from '../machine';
+import { insistOn, insistOnAll, refuseLinkInTheWay } from './expectations';
+import { snippetOf } from './stage';
 import { runTmpfiles } from './tmpfiles';
 
 /** What the steps of one transition share. */
 export interface Stagehand {
+  readonly context: Context;
   readonly machine: Machine;
-  /** The transition snippet, for systemd-tmpfiles. */
-  readonly snippet: TargetPath;
+  readonly journal: Journal;
+  /** Whether anything that is aside may have been in its place: what never was is nobody's but ours, complete or not. */
+  readonly reach: 'staged alone' | 'in place';
 }
 
 /**
@@ -33,13 +43,16 @@ export interface Stagehand {
  *
  * @throws {ActivateError} `IO` or `PERMISSION`, with the path
  */
-export async function performStep({ machine, snippet }: Stagehand, step: Step): Promise<void> {
+export async function performStep(stagehand: Stagehand, step: Step): Promise<void> {
+  const { machine, journal } = stagehand;
+  const snippet = snippetOf(journal.to);
   switch (step.op) {
     case 'create':
       await runTmpfiles(machine, 'create', snippet, () => firstUnmade(machine, step.objects));
       return restoreTimes(machine, step.objects);
     case 'uncreate':
-      return step.objects.toReversed().forEach((object) => unmake(machine, object.path, object.made));
+      for (const { path, made } of step.objects.toReversed()) await unmake(stagehand, path, made);
+      return undefined;
     case 'remove':
       insistOnAll(machine, step.objects);
       return runTmpfiles(
@@ -53,7 +66,7 @@ export async function performStep({ machine, snippet }: Stagehand, step: Step): 
     case 'make':
       return make(machine, step.path, step.made);
     case 'unmake':
-      return unmake(machine, step.path, step.made);
+      return unmake(stagehand, step.path, step.made);
     default:
       return performMove(machine, step);
   }
@@ -67,7 +80,7 @@ function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
     case 'point':
       return point(machine, step.to);
     case 'exchange':
-      exchangePaths(root, step.path, step.aside);
+      exchange(root, step.path, step.aside);
       return insistOn(machine, step, () => exchangePaths(root, step.path, step.aside));
     case 'unexchange':
       return exchangePaths(root, step.path, step.aside);
@@ -76,10 +89,10 @@ function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
       return renamePath(root, step.aside, step.path);
     case 'unplace':
       // Somebody removed it meanwhile.
-      if (readStatus(root, step.path) === undefined) return undefined;
+      if (readStatus(root, step.path) === undefined) return refuseLinkInTheWay(root, step.path);
       return renamePath(root, step.path, step.aside);
     case 'park':
-      renamePath(root, step.path, step.aside);
+      orExplain(step.path, () => renamePath(root, step.path, step.aside));
       return insistOn(machine, step, () => renamePath(root, step.aside, step.path));
     case 'own':
       return changeDirectory(root, step.path, step);
@@ -91,6 +104,24 @@ function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
       return carry(machine, backupContent(step.backup), step.aside);
     case 'unfetch':
       return carryBack(machine, backupContent(step.backup), step.aside);
+  }
+}
+
+function exchange(root: Root, path: TargetPath, aside: TargetPath): void {
+  orExplain(path, () => exchangePaths(root, path, aside));
+}
+
+/** A directory of a lower layer cannot be renamed, and nothing tells it from others before that is tried. */
+function orExplain(path: TargetPath, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (errnoOf(error) !== 'EXDEV') throw error;
+    throw new ActivateError('IO', 'it is a directory of a lower layer of overlayfs, which cannot be renamed', {
+      path,
+      hint: 'Mount the overlay with redirect_dir=on, or leave the path to the machine: --on-conflict keep, or place = "skip".',
+      cause: error,
+    });
   }
 }
 
@@ -125,22 +156,52 @@ function attributesOf({ mode, uid, gid, mtimeNs }: Made & { readonly kind: 'file
   return { mode, uid, gid, ...(mtimeNs === undefined ? {} : { mtimeNs: BigInt(mtimeNs) }) };
 }
 
-/** Takes back what was made; what is there but was not made by us stays. */
-function unmake({ root }: Machine, path: TargetPath, made: Made): void {
+/**
+ * Takes back what was made. Anything else that is there is somebody's own: it stays, or becomes a backup where it came to be
+ * aside because it was put in a place that was given back.
+ */
+async function unmake(stagehand: Stagehand, path: TargetPath, made: Made): Promise<void> {
+  const { root } = stagehand.machine;
   const status = readStatus(root, path);
-  if (status === undefined || status.kind !== made.kind) return;
-  if (made.kind === 'symlink' && readLinkText(root, path) !== made.linkText) return;
-  if (made.kind === 'directory') removeIfEmpty(root, path);
-  else removeFile(root, path);
+  if (status === undefined) return refuseLinkInTheWay(root, path);
+  if (stagehand.reach === 'staged alone' && isBelowAside(path)) return removeTree(root, path);
+  if (isMade(root, path, made) && removeMade(root, path, made) === 'gone') return undefined;
+  if (!isAside(path)) return undefined;
+  const { context, machine, journal } = stagehand;
+  return keepStray(context, machine, { path: placeOf(journal, path), aside: path, generation: journal.to });
+}
+
+function isMade(root: Root, path: TargetPath, made: Made): boolean {
+  if (readStatus(root, path)?.kind !== made.kind) return false;
+  if (made.kind === 'symlink') return readLinkText(root, path) === made.linkText;
+  return made.kind === 'directory' || made.digest === '' || digestFile(root, path) === made.digest;
+}
+
+function removeMade(root: Root, path: TargetPath, made: Made): 'gone' | 'in use' {
+  if (made.kind === 'directory') return removeIfEmpty(root, path);
+  removeFile(root, path);
+  return 'gone';
 }
 
 /** What somebody has put something into stays, as the machine's. */
-function removeIfEmpty(root: Machine['root'], path: TargetPath): void {
+function removeIfEmpty(root: Root, path: TargetPath): 'gone' | 'in use' {
   try {
     removeDirectory(root, path);
+    return 'gone';
   } catch (error) {
     if (errnoOf(error) !== 'ENOTEMPTY') throw error;
+    return 'in use';
   }
+}
+
+function isBelowAside(path: TargetPath): boolean {
+  return isAside(path) || ancestorsOf(path).some(isAside);
+}
+
+/** Where something that is aside belongs. */
+function placeOf({ phases }: Journal, aside: TargetPath): TargetPath {
+  const step = [...phases.swap, ...phases.remove].find((each) => isOneAct(each) && each.aside === aside);
+  return step !== undefined && isOneAct(step) ? step.path : aside;
 }
 
 function makeAgain(machine: Machine, path: TargetPath, was: Gone['was']): void {

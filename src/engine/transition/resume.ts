@@ -8,8 +8,8 @@ import type { Machine } from '../machine';
 import { cleanUp, commit, showAgain, withdraw } from './ending';
 import { readJournal } from './journal';
 import { sweep } from './litter';
-import { performStep } from './perform';
-import { checkNextLedger, snippetOf, writeSnippet } from './stage';
+import { performStep, type Stagehand } from './perform';
+import { checkNextLedger, writeSnippet } from './stage';
 
 /** How an interrupted transition ended. */
 export type Resumed =
@@ -24,7 +24,7 @@ export type Resumed =
 export async function resumeTransition(context: Context, machine: Machine): Promise<Resumed> {
   const journal = readJournal(machine);
   if (journal !== undefined)
-    await (journal.phase === 'swap' ? finish(context, machine, journal) : undo(machine, journal));
+    await (journal.phase === 'swap' ? finish(context, machine, journal) : undo(context, machine, journal));
   sweep(machine);
   if (journal === undefined) return { state: 'nothing to do' };
   const { from, to } = journal;
@@ -33,13 +33,15 @@ export async function resumeTransition(context: Context, machine: Machine): Prom
     : { state: 'undone', from, to, live: from };
 }
 
-async function undo(machine: Machine, journal: Journal): Promise<void> {
+async function undo(context: Context, machine: Machine, journal: Journal): Promise<void> {
   const { create, swap, remove } = journal.phases;
   const steps = journal.phase === 'undo' ? [...create, ...swap, ...remove] : create;
+  const reach = journal.phase === 'create' ? 'staged alone' : 'in place';
   for (const step of steps.toReversed())
-    if (!isOneAct(step) || isStillDone(machine, journal, step)) await perform(machine, journal, inverse(step));
-  await orStuck(() => showAgain(machine, journal));
-  await orStuck(() => withdraw(machine, journal));
+    if (!isOneAct(step) || isStillDone(machine, journal, step))
+      await perform({ context, machine, journal, reach }, inverse(step));
+  await orStuck(() => showAgain(context, machine, journal));
+  await orStuck(() => withdraw(context, machine, journal));
 }
 
 async function finish(context: Context, machine: Machine, journal: Journal): Promise<void> {
@@ -48,7 +50,7 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
   await orStuck(() => writeSnippet(machine, journal.to, journal.phases));
   for (const step of [...swap, ...remove])
     if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
-      await perform(machine, journal, step);
+      await perform({ context, machine, journal, reach: 'in place' }, step);
   await orStuck(() => commit(machine, journal));
   await cleanUp(context, machine, journal);
 }
@@ -56,12 +58,12 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
 /**
  * Whether a step that is one act has happened; other steps can be done, and undone, twice.
  *
- * It is the name aside that tells, because nobody else uses it: what was staged is there, by its inode, until it has taken
+ * It is the name aside that tells, because nobody else uses it: what was staged is there, by its identity, until it has taken
  * its place; what was parked is there, or has become a backup since.
  */
-function isDone({ root }: Machine, { inodes, firstBackup, phases }: Journal, { op, aside }: OneAct): boolean {
+function isDone({ root }: Machine, { identities, firstBackup, phases }: Journal, { op, aside }: OneAct): boolean {
   const there = readStatus(root, aside);
-  if (op !== 'park') return there?.inode.toString() !== inodes[aside];
+  if (op !== 'park') return there?.identity !== identities[aside];
   const backup = phases.remove.find((step) => step.op === 'save' && step.aside === aside);
   const number = backup?.op === 'save' ? backup.backup : firstBackup;
   return there !== undefined || (backup !== undefined && readStatus(root, backupContent(number)) !== undefined);
@@ -71,10 +73,10 @@ function isDone({ root }: Machine, { inodes, firstBackup, phases }: Journal, { o
  * The same question on the way back, where what was staged may have been removed already: a name aside that is not there
  * any more says nothing then.
  */
-function isStillDone({ root }: Machine, { inodes }: Journal, { op, path, aside }: OneAct): boolean {
-  if (op === 'place') return readStatus(root, path)?.inode.toString() === inodes[aside];
+function isStillDone({ root }: Machine, { identities }: Journal, { op, path, aside }: OneAct): boolean {
+  if (op === 'place') return readStatus(root, path)?.identity === identities[aside];
   const there = readStatus(root, aside);
-  return there !== undefined && (op === 'park' || there.inode.toString() !== inodes[aside]);
+  return there !== undefined && (op === 'park' || there.identity !== identities[aside]);
 }
 
 /** Whether what was to be put aside is gone from its path: it may have become a backup or have been removed since. */
@@ -82,8 +84,8 @@ function isParked({ root }: Machine, { op, path }: OneAct): boolean {
   return op === 'park' && readStatus(root, path) === undefined;
 }
 
-function perform(machine: Machine, journal: Journal, step: Step): Promise<void> {
-  return orStuck(() => performStep({ machine, snippet: snippetOf(journal.to) }, step));
+function perform(stagehand: Stagehand, step: Step): Promise<void> {
+  return orStuck(() => performStep(stagehand, step));
 }
 
 /** @throws {ActivateError} `UNDO_FAILED` for whatever `action` throws */

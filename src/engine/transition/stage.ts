@@ -6,7 +6,7 @@ import { type Generation, generationDirectory, GENERATIONS, renderGeneration } f
 import { type Ledger, parseLedger, renderLedger } from '../../core/records/ledger';
 import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
-import type { Phases } from '../../core/plan/plan';
+import { type Phases } from '../../core/plan/plan';
 import { encodeName, encodePieces } from '../../core/bytes';
 import {
   changeMode,

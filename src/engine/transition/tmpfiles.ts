@@ -36,7 +36,7 @@ export async function runTmpfiles(
   unfinished: () => string | undefined,
 ): Promise<void> {
   const args = [...(root.path === '/' ? [] : [`--root=${root.path}`]), `--${verb}`, hostPath(root.path, snippet)];
-  const { status, stderr } = await runProgram('systemd-tmpfiles', args, { inherit: lock });
+  const { status, stderr } = await runProgram('systemd-tmpfiles', args, { inherit: lock === undefined ? [] : [lock] });
   const path = unfinished();
   if (path === undefined) return;
   throw new ActivateError('IO', `systemd-tmpfiles did not ${verb} it (status ${status}): ${firstLine(stderr)}`, {

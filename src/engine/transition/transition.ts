@@ -21,7 +21,7 @@ import type { Destination, Prepared } from '../prepare';
 import { cleanUp, commit, withdraw } from './ending';
 import { dropJournal, noteUndoing, prepareUndoing, readJournal, writeJournal } from './journal';
 import { performStep } from './perform';
-import { type Notes, snippetOf, stageGeneration, writeNotes } from './stage';
+import { type Notes, stageGeneration, writeNotes } from './stage';
 import { syncWritten } from './syncing';
 import { requireTmpfiles } from './tmpfiles';
 
@@ -60,7 +60,7 @@ export async function carryOut(
     prepared,
     notes,
     journal: journalOf(prepared, notes, scope),
-    swap: { begunMs: 0, endedMs: 0, inodes: {} },
+    swap: { begunMs: 0, endedMs: 0, identities: {} },
   };
   tidy(prepared.decisions.length);
   await stage(job);
@@ -97,7 +97,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     staged: to.closure !== undefined,
     ...(to.closure?.storePath === undefined ? {} : { storePath: to.closure.storePath }),
     firstBackup: 1,
-    inodes: {},
+    identities: {},
     phases: { create: [], swap: [], remove: [], discard: [], backups: [], spent: [] },
   };
   try {
@@ -108,7 +108,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     commit(machine, journal);
     dropJournal(machine);
   } catch (error) {
-    throw notStaged({ machine, prepared, journal }, error);
+    throw notStaged({ context, machine, prepared, journal }, error);
   }
 }
 
@@ -118,7 +118,7 @@ interface Job {
   readonly prepared: Prepared;
   readonly notes: Notes;
   readonly journal: Journal;
-  readonly swap: { begunMs: number; endedMs: number; inodes: Readonly<Record<string, string>> };
+  readonly swap: { begunMs: number; endedMs: number; identities: Readonly<Record<string, string>> };
 }
 
 function planNotes(context: Context, machine: Machine, prepared: Prepared): Notes {
@@ -190,7 +190,7 @@ function journalOf({ state, from, to }: Prepared, notes: Notes, scope: Scope): J
     staged: to.closure !== undefined,
     ...(storePath === undefined ? {} : { storePath }),
     firstBackup: notes.firstBackup,
-    inodes: {},
+    identities: {},
     phases: notes.phases,
   };
 }
@@ -210,11 +210,11 @@ async function stage(job: Job): Promise<void> {
   }
 }
 
-function notStaged(job: Pick<Job, 'machine' | 'prepared' | 'journal'>, cause: unknown): unknown {
+function notStaged(job: Pick<Job, 'context' | 'machine' | 'prepared' | 'journal'>, cause: unknown): unknown {
   try {
     // Where not even the journal could be written, nothing was.
     if (readJournal(job.machine) === undefined) return cause;
-    withdraw(job.machine, job.journal);
+    withdraw(job.context, job.machine, job.journal);
   } catch (error) {
     return stuck(cause, error, undefined);
   }
@@ -226,7 +226,7 @@ function notStaged(job: Pick<Job, 'machine' | 'prepared' | 'journal'>, cause: un
 async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Outcome> {
   const { context, machine, prepared, notes, journal, swap } = job;
   let phase: Phase = 'create';
-  const perform = wrap((step) => performStep({ machine, snippet: snippetOf(notes.to) }, step));
+  const perform = wrap((step) => performStep({ context, machine, journal, reach: 'in place' }, step));
   const { create, swap: swapped, remove } = notes.phases;
   const stages = [
     { steps: create, begin: () => undefined },
@@ -237,8 +237,8 @@ async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Out
         syncWritten(machine, journal);
         prepareUndoing(machine);
         phase = 'swap';
-        Object.assign(swap, { inodes: stagedInodes(job) });
-        writeJournal(machine, { ...journal, phase, inodes: swap.inodes });
+        Object.assign(swap, { identities: stagedIdentities(job) });
+        writeJournal(machine, { ...journal, phase, identities: swap.identities });
         swap.begunMs = context.elapsed();
       },
     },
@@ -257,15 +257,15 @@ async function apply(job: Job, wrap: (perform: Perform) => Perform): Promise<Out
   return applyStages(stages, { perform, interrupted, undoing });
 }
 
-/** What was staged, by inode: after a crash that tells which exchanges have happened. */
-function stagedInodes({ machine, notes }: Job): Record<string, string> {
-  const inodes: Record<string, string> = {};
+/** What was staged, by identity: after a crash that tells which exchanges have happened. */
+function stagedIdentities({ machine, notes }: Job): Record<string, string> {
+  const identities: Record<string, string> = {};
   for (const step of notes.phases.swap) {
     const staged = step.op === 'exchange' || step.op === 'place' ? step.aside : undefined;
     const status = staged === undefined ? undefined : readStatus(machine.root, staged);
-    if (staged !== undefined && status !== undefined) inodes[staged] = status.inode.toString();
+    if (staged !== undefined && status !== undefined) identities[staged] = status.identity;
   }
-  return inodes;
+  return identities;
 }
 
 function interruption({ signal }: Context): ActivateError {
@@ -276,7 +276,7 @@ function failure(job: Job, outcome: Exclude<Outcome, { state: 'done' }>): Activa
   if (outcome.state === 'stuck')
     return stuck(outcome.cause, outcome.undoCause, outcome.undoing === undefined ? undefined : pathOf(outcome.undoing));
   try {
-    withdraw(job.machine, job.journal);
+    withdraw(job.context, job.machine, job.journal);
   } catch (error) {
     return stuck(outcome.cause, error, undefined);
   }

@@ -12,6 +12,11 @@ export interface Status {
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
   readonly inode: bigint;
+  /**
+   * Tells one object from another on one filesystem, after a reboot too: when it was made, where the filesystem knows that.
+   * Inode numbers do not outlive a mount everywhere (overlayfs over several filesystems).
+   */
+  readonly identity: string;
   /** The filesystem, as `major:minor`. */
   readonly device: string;
   /** Whether another filesystem or a bind mount begins here; `false` where the kernel cannot tell (before 5.8). */
@@ -40,6 +45,7 @@ const kinds = new Map<number, Kind>([
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
+const STATX_BTIME = 0x800;
 const attributes = { immutable: 0x10, appendOnly: 0x20, mountRoot: 0x2000 } as const;
 
 /** Does not follow a symlink, nor start an automount. @see statx(2) */
@@ -56,7 +62,7 @@ function statx(directory: number, name: string, flags: number): Status | Outcome
   const { statx, outcome } = libc();
   const bytes = terminated(name);
   const returned = outcome(
-    statx(architecture.statx, directory, bytes, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, buffer),
+    statx(architecture.statx, directory, bytes, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, buffer),
   );
   return returned < 0 ? returned : parseStatus();
 }
@@ -70,6 +76,7 @@ const view = new DataView(buffer.buffer);
 function parseStatus(): Status {
   const attribute = view.getUint32(8, true);
   const mode = view.getUint16(28, true);
+  const hasBirth = (view.getUint32(0, true) & STATX_BTIME) !== 0;
   const kind = kindOfType(mode >> 12);
   if (kind === undefined)
     throw new Error(`the kernel knows a file type that is not known here: mode ${mode.toString(8)}`);
@@ -82,6 +89,7 @@ function parseStatus(): Status {
     mtimeNs: timeAt(112),
     ctimeNs: timeAt(96),
     inode: view.getBigUint64(32, true),
+    identity: hasBirth ? `born ${timeAt(80)}` : `inode ${view.getBigUint64(32, true)}`,
     device: `${view.getUint32(136, true)}:${view.getUint32(140, true)}`,
     mountRoot: (attribute & attributes.mountRoot) !== 0,
     immutable: (attribute & attributes.immutable) !== 0,

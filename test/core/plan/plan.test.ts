@@ -5,7 +5,8 @@ import type { Found } from '../../../src/core/found';
 import { parentOf, type TargetPath } from '../../../src/core/path';
 import { decideTransition } from '../../../src/core/plan/decide';
 import type { Decision } from '../../../src/core/plan/decision';
-import { ASIDE, isAside, type Phases, planSteps, type Terms } from '../../../src/core/plan/plan';
+import { type Phases, planSteps } from '../../../src/core/plan/plan';
+import { ASIDE, isAside, type Terms } from '../../../src/core/plan/draft';
 import type { Step } from '../../../src/core/plan/step';
 import { emptyLedger } from '../../../src/core/records/ledger';
 import {

@@ -34,8 +34,8 @@ const anyJournal: fc.Arbitrary<Journal> = fc
       token: 'x',
     });
     const roles = scope.map((role) => ({ role, from: 1, to: 2 }));
-    const inodes = { '/etc/.activate.x.1': '1:2' };
-    return Object.assign({ from: 1, to: 2, phase, roles, staged: true, firstBackup: 3, inodes, phases }, store);
+    const identities = { '/etc/.activate.x.1': '1:2' };
+    return Object.assign({ from: 1, to: 2, phase, roles, staged: true, firstBackup: 3, identities, phases }, store);
   });
 
 function render(journal: Journal): string {
@@ -67,7 +67,7 @@ describe('a journal', () => {
     roles: [],
     staged: false,
     firstBackup: 1,
-    inodes: {},
+    identities: {},
     phases: {
       create: [{ op: 'create', objects: [{ path: path('/etc/a'), made: { kind: 'symlink', linkText: 'x' } }] }],
       swap: [
