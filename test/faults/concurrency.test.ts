@@ -59,7 +59,7 @@ interface Watch {
 function watch(commands: readonly (readonly string[])[]): Watch {
   const failures: string[] = [];
   let reads = 0;
-  let stopped = false;
+  const stopping = new AbortController();
   const read = async (command: readonly string[]): Promise<void> => {
     reads += 1;
     const { status, stdout, stderr } = await machine.attempt(command);
@@ -67,11 +67,11 @@ function watch(commands: readonly (readonly string[])[]): Watch {
     else if (command.includes('--json') && !isDocument(stdout)) failures.push(`${command.join(' ')}: ${stdout}`);
   };
   const loop = (async () => {
-    while (!stopped) for (const command of commands) await read(command);
+    while (!stopping.signal.aborted) for (const command of commands) await read(command);
   })();
   return {
     stop: async () => {
-      stopped = true;
+      stopping.abort();
       await loop;
       return { reads, failures };
     },

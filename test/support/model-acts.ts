@@ -21,7 +21,7 @@ export interface Accident {
 /** One thing that somebody does. */
 export type Act =
   | (Wish & { readonly do: 'switch' })
-  | (Wish & Accident & { readonly do: 'crash'; readonly then: 'resume' | 'switch' })
+  | (Wish & Accident & { readonly do: 'crash'; readonly next: 'resume' | 'switch' })
   | { readonly do: 'rollback'; readonly to: number | undefined; readonly flags: Attitudes }
   | {
       readonly do: 'edit';
@@ -47,7 +47,7 @@ export const anyAct: fc.Arbitrary<Act> = fc.oneof(
       flags: anyAttitudes,
       at: fc.option(fc.oneof(fc.nat(3), fc.nat(16)), { nil: undefined, freq: 4 }),
       fail: fc.option(fc.oneof(fc.nat(3), fc.nat(10)), { nil: undefined, freq: 2 }),
-      then: fc.constantFrom('resume' as const, 'resume' as const, 'switch' as const),
+      next: fc.constantFrom('resume' as const, 'resume' as const, 'switch' as const),
     }),
   },
   {

@@ -50,14 +50,16 @@ function withGeneration(model: Model, { number, generation }: Destination, ledge
 }
 
 function isIdle({ model, from, to }: Question, deeds: readonly Deed[], scope: Scope): boolean {
-  const isVisible = (deed: Deed): boolean =>
-    deed.do === 'adopt' ? deed.mode !== undefined : !['keep', 'release', 'evict'].includes(deed.do);
   const kept = deeds.filter((deed) => deed.do === 'keep');
   const isKept =
     kept.length === from.ledger.kept.size && kept.every(({ path, why }) => from.ledger.kept.get(path) === why);
   return (
     model.live === to.number && !deeds.some(isVisible) && isKept && (scope === 'live' || model.default === to.number)
   );
+}
+
+function isVisible(deed: Deed): boolean {
+  return deed.do === 'adopt' ? deed.mode !== undefined : !['keep', 'release', 'evict'].includes(deed.do);
 }
 
 interface Job {

@@ -108,7 +108,7 @@ const rule: fc.Arbitrary<Rule> = fc
       { place: 'copy', onConflict: 'backup', onDrift: 'backup' },
     ),
   })
-  .map(({ name: about, what }) => ({ name: about, ...what }));
+  .map(({ name: about, what }) => Object.assign({ name: about }, what));
 
 export const anyTree = tree(2);
 export const anyClosure: fc.Arbitrary<ModelClosure> = fc
@@ -206,7 +206,7 @@ function linkTo(path: string, shown: Node): Wanted {
   return { place: 'link', thing: { kind: 'symlink', text: `/run/filesystem-overlay${path}` }, named: false, shown };
 }
 
-export function nameOf(path: string): string {
+function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 

@@ -52,6 +52,8 @@ function shownWrongly(sandbox: Sandbox, model: Model): string[] {
 function thingsOf(node: ModelClosure['tree'][string], path: string): Files {
   if (node.kind === 'symlink') return new Map([[path, { kind: 'symlink', text: node.linkText }]]);
   if (node.kind === 'file') return new Map([[path, node]]);
-  const below = Object.entries(node.children).flatMap(([name, child]) => [...thingsOf(child, `${path}/${name}`)]);
+  const below = Object.entries(node.children).flatMap(([name, child]) =>
+    thingsOf(child, `${path}/${name}`).entries().toArray(),
+  );
   return new Map([[path, { kind: 'directory', mode: node.mode }], ...below]);
 }

@@ -129,7 +129,7 @@ function directory(question: Question, path: string, next: Wanted): Answer {
   return { path, do: 'own', mode };
 }
 
-export function modeOf(thing: Thing): number {
+function modeOf(thing: Thing): number {
   return thing.kind === 'symlink' ? 0 : thing.mode;
 }
 
@@ -162,7 +162,7 @@ function giveUp(question: Question, path: string, ours: Wanted): Answer {
 }
 
 /** The topmost paths in a directory of ours that are the machine's. */
-export function strangersIn(question: Question, path: string): string[] {
+function strangersIn(question: Question, path: string): string[] {
   const { files } = question.model;
   return inOrder(files.keys())
     .filter((each) => parentOf(each) === path)

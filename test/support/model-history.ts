@@ -138,7 +138,7 @@ async function interrupt(history: History, act: Act & { readonly do: 'crash' }):
       ? { kind: 'closure', argument: chosen.argument }
       : { kind: 'generation', number: Number(chosen.argument) };
   const end = await crash(sandbox, { target: wanted, scope: act.scope, flags: act.flags, at: act.at, fail: act.fail });
-  if (end === 'crashed' && act.then === 'switch') return goOn(history, act, [model, next.model]);
+  if (end === 'crashed' && act.next === 'switch') return goOn(history, act, [model, next.model]);
   const resumed = JSON.parse(await insist(history, 0, ['resume', '--json'])) as { state: string };
   if ((resumed.state === 'nothing to do') !== (end !== 'crashed')) throw new Error(`${end}, and then ${resumed.state}`);
   count(history, end === 'crashed' ? `crash ${resumed.state}` : `interrupted: ${end}`);
@@ -171,9 +171,9 @@ async function goOn(
 async function collect(history: History, keep: number): Promise<undefined> {
   await insist(history, 0, ['gc', '--keep', String(keep)]);
   const { model } = history;
-  const newest = [...model.generations.keys()].toSorted((a, b) => b - a).slice(0, keep);
+  const newest = new Set([...model.generations.keys()].toSorted((a, b) => b - a).slice(0, keep));
   const staying = [...model.generations].filter(
-    ([number]) => newest.includes(number) || number === model.live || number === model.default,
+    ([number]) => newest.has(number) || number === model.live || number === model.default,
   );
   count(history, 'gc');
   history.model = { ...model, generations: new Map(staying) };

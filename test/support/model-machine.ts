@@ -111,19 +111,17 @@ export interface Records {
 
 export function readRecords(sandbox: Sandbox): Records {
   const top = sandbox.on('/var/lib/activate');
-  const namesIn = (path: string): string[] =>
-    lstatSync(path, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(path);
   const role = (name: string): number =>
     namesIn(top).includes(name) ? Number(/^generations\/(\d+)$/u.exec(readlinkSync(`${top}/${name}`))?.[1]) : 0;
   const numbers = namesIn(`${top}/generations`);
-  const known = ['generations', 'backups', 'live', 'default', 'transition.conf'];
+  const known = new Set(['generations', 'backups', 'live', 'default', 'transition.conf']);
   return {
     generations: numbers.map(Number).toSorted((a, b) => a - b),
     live: role('live'),
     default: role('default'),
     backups: namesIn(`${top}/backups`).map((number) => readFiles(`${top}/backups/${number}/content`, '')),
     litter: [
-      ...namesIn(top).filter((name) => !known.includes(name)),
+      ...namesIn(top).filter((name) => !known.has(name)),
       ...namesIn(sandbox.on('/run')).filter((name) => !['activate', 'filesystem-overlay'].includes(name)),
     ],
   };
@@ -178,4 +176,8 @@ export async function crash(
 /** Where a path of a tree of things is put, for things that were saved. */
 export function relativeTo(things: Files, path: string): Files {
   return new Map([...things].map(([each, thing]) => [each.slice(path.length), thing]));
+}
+
+function namesIn(path: string): string[] {
+  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(path);
 }
