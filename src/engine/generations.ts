@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { encodeName } from '../core/bytes';
 import type { Side } from '../core/plan/decision';
 import { POINTER, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
@@ -11,10 +12,12 @@ import {
   parseRecord,
 } from '../core/records/generation';
 import { emptyLedger, type Ledger, parseLedger } from '../core/records/ledger';
-import { type Manifest, parseManifest } from '../core/records/manifest';
+import { type Manifest, parseManifest, type WithheldDigests } from '../core/records/manifest';
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
-import { readFile, readLinkText, readStatus, listDirectory } from '../system/reading';
+import { digestPieces } from '../system/host-files';
+import { listDirectory, readLinkText, readStatus } from '../system/reading';
 import type { Machine } from './machine';
+import { decode, readRecordBytes, readSealed } from './records';
 
 /** Which generations there are and which of them is what; 0 where nothing is managed. */
 export interface State {
@@ -69,10 +72,11 @@ const ROLE_HINT = 'Make it a link to generations/N, or remove it where nothing i
 
 const BOOT_RECORD = '/run/activate/boot.json' as TargetPath;
 
-function readBooted({ root }: Machine): number | undefined {
-  if (readStatus(root, BOOT_RECORD)?.kind !== 'file') return undefined;
+function readBooted(machine: Machine): number | undefined {
+  const bytes = readRecordBytes(machine, BOOT_RECORD);
+  if (bytes === undefined) return undefined;
   const shape = v.looseObject({ schema: v.literal(1), chosen: v.number() });
-  return parseRecord(decode(readFile(root, BOOT_RECORD)), BOOT_RECORD, shape).chosen;
+  return parseRecord(decode(bytes), BOOT_RECORD, shape).chosen;
 }
 
 /** A generation with all that its records say. */
@@ -90,8 +94,8 @@ export interface Recorded extends Side {
  */
 export function readGeneration(machine: Machine, number: number, role?: Role): Generation {
   const file = joinTarget(generationDirectory(number), 'generation.json');
-  const text = readText(machine, file);
-  if (text !== undefined) return parseGeneration(text, hostPath(machine.root.path, file));
+  const generation = readSealed(machine, file, parseGeneration);
+  if (generation !== undefined) return generation;
   if (role !== undefined)
     throw new ActivateError('STATE', `it leads to generation ${number}, which is not there`, {
       path: hostPath(machine.root.path, roleLink(role)),
@@ -115,7 +119,7 @@ export function findGeneration(machine: Machine, number: number): Generation | u
 
 export function readRecorded(machine: Machine, number: number, role?: Role): Recorded {
   const generation = readGeneration(machine, number, role);
-  const manifest = readManifest(machine, number);
+  const manifest = readManifest(machine, generation);
   return { generation, manifest, entries: manifest.entries, ledger: readLedger(machine, number) };
 }
 
@@ -124,27 +128,45 @@ export function readLive(machine: Machine, number: number): Side {
   return number === 0 ? { entries: [], ledger: emptyLedger } : readRecorded(machine, number, 'live');
 }
 
-function readManifest(machine: Machine, number: number): Manifest {
+function readManifest(machine: Machine, { number, digest, storePath }: Generation): Manifest {
   const file = joinTarget(generationDirectory(number), 'manifest.json');
-  const text = readText(machine, file);
+  const bytes = readRecordBytes(machine, file);
   const shown = hostPath(machine.root.path, file);
-  if (text === undefined)
+  if (bytes === undefined)
     throw new ActivateError('STATE', 'the record of the generation lacks its manifest', {
       path: shown,
       hint: 'Switch to another generation.',
     });
-  return parseManifest(text, readWithheld(machine, number), shown);
+  const withheld = readWithheld(machine, number);
+  const manifest = parseManifest(decode(bytes), withheld ?? {}, shown);
+  if (withheld === undefined || digestManifest([bytes], withheld, storePath) === digest) return manifest;
+  throw new ActivateError('STATE', 'the record is damaged: it is not as it was written', {
+    path: shown,
+    hint: 'Restore it from a backup, or switch to another generation.',
+  });
 }
 
-function readWithheld(machine: Machine, number: number): Record<string, string> {
+/** Equal digests show the same: the same entries, with the same content, from the same store path. */
+export function digestManifest(
+  manifest: Iterable<Uint8Array>,
+  withheld: WithheldDigests,
+  storePath: string | undefined,
+): string {
+  function* pieces(): Generator<Uint8Array> {
+    yield* manifest;
+    yield encodeName(JSON.stringify([withheld, storePath ?? null]));
+  }
+  return digestPieces(pieces());
+}
+
+function readWithheld(machine: Machine, number: number): Record<string, string> | undefined {
   const file = joinTarget(generationDirectory(number), 'withheld.json');
   try {
-    const text = readText(machine, file);
     const shape = v.strictObject({ schema: v.literal(1), digests: v.record(v.string(), v.string()) });
-    return text === undefined ? {} : parseRecord(text, hostPath(machine.root.path, file), shape).digests;
+    return readSealed(machine, file, (text, shown) => parseRecord(text, shown, shape).digests) ?? {};
   } catch (error) {
     // Whoever is not root sees the record without the digests of what only root may read.
-    if (error instanceof ActivateError && error.code === 'PERMISSION') return {};
+    if (error instanceof ActivateError && error.code === 'PERMISSION') return undefined;
     throw error;
   }
 }
@@ -152,40 +174,20 @@ function readWithheld(machine: Machine, number: number): Record<string, string> 
 function readLedger(machine: Machine, number: number): Ledger {
   const file = joinTarget(generationDirectory(number), 'ledger.json');
   // Between the swap and the end of the commit there is only the next one.
-  const text =
-    readText(machine, file) ?? readText(machine, joinTarget(generationDirectory(number), 'ledger.next.json'));
-  return text === undefined ? emptyLedger : parseLedger(text, hostPath(machine.root.path, file));
+  const next = joinTarget(generationDirectory(number), 'ledger.next.json');
+  return readSealed(machine, file, parseLedger) ?? readSealed(machine, next, parseLedger) ?? emptyLedger;
 }
 
 /** The times that objects of a generation had when a transition last replaced or removed them. */
 export function readTimes(machine: Machine, number: number): Map<TargetPath, string> {
   const file = joinTarget(generationDirectory(number), 'times.json');
-  const text = number === 0 ? undefined : readText(machine, file);
-  if (text === undefined) return new Map();
   const shape = v.strictObject({ schema: v.literal(1), times: v.array(v.tuple([v.string(), v.string()])) });
-  return new Map(parseRecord(text, hostPath(machine.root.path, file), shape).times as [TargetPath, string][]);
+  const parse = (text: string, shown: string): [TargetPath, string][] =>
+    parseRecord(text, shown, shape).times as [TargetPath, string][];
+  return new Map(number === 0 ? [] : readSealed(machine, file, parse));
 }
 
 /** The number before `live`, or 0. */
 export function numberBefore(state: State): number {
   return state.numbers.findLast((number) => number < state.live) ?? 0;
-}
-
-/**
- * The text of a record; `undefined` where nothing is.
- *
- * @throws {ActivateError} `STATE` where something else than a file is in its place
- */
-export function readText({ root }: Machine, path: TargetPath): string | undefined {
-  const kind = readStatus(root, path)?.kind;
-  if (kind === undefined) return undefined;
-  if (kind === 'file') return decode(readFile(root, path));
-  throw new ActivateError('STATE', `the record is damaged: it is a ${kind}`, {
-    path: hostPath(root.path, path),
-    hint: 'Restore it from a backup.',
-  });
-}
-
-function decode(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
 }

@@ -10,12 +10,12 @@ import { type AttitudeRule, type Generation, generationDirectory } from '../core
 import { manifestPieces, withheldDigests } from '../core/records/manifest';
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
 import { compileRules } from '../core/policy/policy';
-import { digestPieces } from '../system/host-files';
 import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
 import { type Closure, type ClosureOptions, readClosure } from './closure/closure';
 import type { Unread } from './closure/contents';
 import {
+  digestManifest,
   findGeneration,
   numberBefore,
   readLive,
@@ -167,11 +167,7 @@ function closureDestination(
 
 /** Equal digests show the same: the same entries, with the same content, from the same store path. */
 function digestOf({ manifest, storePath }: Closure): string {
-  function* pieces(): Generator<string> {
-    yield* manifestPieces(manifest);
-    yield JSON.stringify([withheldDigests(manifest), storePath ?? null]);
-  }
-  return digestPieces(encodePieces(pieces()));
+  return digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), storePath);
 }
 
 function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation): void {

@@ -3,7 +3,7 @@ import { STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import { ancestorsOf, hostPath, joinTarget, type TargetPath } from '../core/path';
 import { GENERATIONS } from '../core/records/generation';
-import { readStatus } from '../system/reading';
+import { canWriteDirectory, readStatus } from '../system/reading';
 import { BACKUPS } from '../core/records/backup';
 import type { Machine } from './machine';
 
@@ -28,8 +28,29 @@ export function refuseUntrusted({ uid }: Context, machine: Machine): void {
       hint: `Make it root's, with mode 0755: \`chown root:root\` and \`chmod 0755\`.`,
     });
   }
+  refuseUnwritable(machine);
   refuseOtherKind(machine, STATE);
   for (const path of [GENERATIONS, BACKUPS, joinTarget(STATE, 'merged')]) refuseOtherKind(machine, path);
+}
+
+/** Half way through it would be too late to find that out. */
+function refuseUnwritable({ root }: Machine): void {
+  for (const path of [STATE, GENERATIONS, BACKUPS]) {
+    const status = readStatus(root, path);
+    if (status?.kind !== 'directory') continue;
+    const why = status.immutable
+      ? 'it is immutable'
+      : status.appendOnly
+        ? 'it is append-only'
+        : canWriteDirectory(root, path) === 'read-only'
+          ? 'it is on a read-only filesystem'
+          : undefined;
+    if (why === undefined) continue;
+    throw new ActivateError('REFUSED', `activate keeps its records here, and ${why}`, {
+      path: hostPath(root.path, path),
+      hint: '`chattr -i -a` it, or remount it read-write.',
+    });
+  }
 }
 
 function isGroupOfRoot({ gid }: { readonly gid: number }): boolean {

@@ -5,6 +5,7 @@ import { readFile } from './reading';
 import { type Root, withDescriptor, withParent, withParentIfThere } from './rooted';
 import { errnoOf, isAbsence, must } from './syscalls/errno';
 import { open, openAt, renameAt, syncFilesystemOf, unlinkAt } from './syscalls/files';
+import { statusAt } from './syscalls/status';
 
 /** How the name of an unfinished record begins. One that a crash left behind is of no use to anyone. */
 const UNFINISHED = '.activate.record.';
@@ -45,8 +46,9 @@ export function writeRecord(root: Root, path: TargetPath, pieces: Iterable<Uint8
 export function removeRecord(root: Root, path: TargetPath): 'durable' | 'in memory' {
   const outcome = attempt('remove the record', path, () =>
     withParentIfThere(root, path, (directory, name) => {
+      // On a read-only filesystem removing fails even where nothing is.
+      if (isAbsence(statusAt(directory, name))) return 0;
       const removed = unlinkAt(directory, name, 'file');
-      if (isAbsence(removed)) return 0;
       must(removed, 'unlinkat', path);
       const opened = openAt(directory, '.', open.readOnly | open.directory);
       return opened < 0 ? opened : withDescriptor(opened, path, syncFilesystemOf);

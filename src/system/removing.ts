@@ -25,6 +25,17 @@ export function removeTree(root: Root, path: TargetPath): void {
   );
 }
 
+/**
+ * Makes sure that {@link removeTree} would find no mount point.
+ *
+ * @throws {ActivateError} `IO` with EBUSY
+ */
+export function refuseMountsIn(root: Root, path: TargetPath): void {
+  attempt('remove this', path, () =>
+    withParentIfThere(root, path, (directory, name) => refuseMounts(directory, name, path)),
+  );
+}
+
 function refuseMounts(directory: number, name: string, path: TargetPath): void {
   const status = statusAt(directory, name);
   if (isAbsence(status)) return;

@@ -3,6 +3,7 @@ import { chmodSync, lstatSync, mkdirSync, readFileSync, rmSync, utimesSync, writ
 import { activateOn, insistOn } from '../support/cli';
 import { writeClosure } from '../support/closures';
 import { type Sandbox, withSandbox } from '../support/sandbox';
+import { seal } from '../support/seal';
 import { compareSnapshots, takeSnapshot } from '../support/snapshot';
 
 /**
@@ -133,7 +134,8 @@ describe('activate backups restore', () => {
   test('refuses where the directory is gone', async () => {
     await withBackups(async (sandbox) => {
       const record = sandbox.on('/var/lib/activate/backups/3/backup.json');
-      writeFileSync(record, readFileSync(record, 'utf8').replace('/etc/motd', '/etc/gone/motd'));
+      const { seal: _, ...backup } = JSON.parse(readFileSync(record, 'utf8')) as Record<string, unknown>;
+      writeFileSync(record, seal({ ...backup, path: '/etc/gone/motd' }));
       const { status, stderr } = await activateOn(sandbox)('backups', 'restore', '3');
       expect(status).toBe(3);
       expect(stderr).toContain('/etc/gone: the directory that it was in is not there');

@@ -38,7 +38,7 @@ describe('a policy', () => {
       'with a word that is none',
       'schema = 1\n[[path]]\nmatch = "/etc/x"\non-drift = "melt"\n',
       'path[1].on-drift (the table at line 2): "melt" is not allowed',
-      'Allowed is "backup", "refuse" or "keep".',
+      'Allowed is "backup", "refuse", "keep" or "merge".',
     ],
     [
       'with a mode that is none',

@@ -8,6 +8,7 @@ import { writeClosure } from '../support/closures';
 import { path } from '../support/entries';
 import { refusalOf } from '../support/refusals';
 import { removeTree, type Sandbox, withSandbox } from '../support/sandbox';
+import { seal } from '../support/seal';
 import { compareSnapshots, takeSnapshot } from '../support/snapshot';
 
 const STATE = '/var/lib/activate';
@@ -272,7 +273,7 @@ test('what was interrupted comes first', async () => {
       identities: {},
       phases: { create: [], swap: [], remove: [], discard: [], backups: [], spent: [] },
     };
-    writeFileSync(sandbox.on(`${STATE}/transition.json`), JSON.stringify(journal), { mode: 0o600 });
+    writeFileSync(sandbox.on(`${STATE}/transition.json`), seal(journal), { mode: 0o600 });
     const activate = activateOn(sandbox);
     expect(await activate('gc', '--keep', '1')).toEqual({
       status: 3,
@@ -289,7 +290,7 @@ test('what was interrupted comes first', async () => {
       stderr: '',
     });
     expect(await activate('resume')).toMatchObject({ stdout: 'Nothing was interrupted; nothing to do.\n' });
-    writeFileSync(sandbox.on(`${STATE}/transition.json`), JSON.stringify(journal), { mode: 0o600 });
+    writeFileSync(sandbox.on(`${STATE}/transition.json`), seal(journal), { mode: 0o600 });
     const log = logTo();
     const switched = await runActivate(['--root', sandbox.root, 'switch', '1'], { log });
     expect(switched).toMatchObject({ status: 0, stderr: '' });

@@ -174,7 +174,7 @@ describe('--json prints one document with a schema', () => {
     });
   });
 
-  test.each(['status', 'list', 'resume', 'gc --keep 0', 'diff'])('where %s finds damaged records', async (line) => {
+  test.each(['status', 'resume', 'gc --keep 0', 'diff'])('where %s finds damaged records', async (line) => {
     await withSandbox(async (sandbox) => {
       await prepare(sandbox);
       const state = sandbox.on('/var/lib/activate');

@@ -83,11 +83,9 @@ interface Gotten {
 }
 
 export function discarded({ terms }: Draft, { path, aside, found, previous }: Gotten): Discarded {
-  if (found.kind !== 'file') return { path, aside };
-  const digest = found.digest === undefined ? {} : { digest: found.digest };
   const isCopy = previous?.kind === 'file' && previous.place === 'copy';
   const source = isCopy ? { source: previous.source ?? `${terms.pointer.from ?? ''}${path}` } : {};
-  return { path, aside, ...digest, ...source };
+  return { path, aside, was: found, ...source };
 }
 
 export function expected({ terms }: Draft, path: TargetPath, found: Found): Expected {

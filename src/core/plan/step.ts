@@ -32,8 +32,8 @@ export interface Expected {
 export interface Discarded {
   readonly path: TargetPath;
   readonly aside: TargetPath;
-  /** Of a regular file, what it held when the plan was made: whatever else is there by now is not ours to remove. */
-  readonly digest?: string;
+  /** What it was when the plan was made: whatever else is there by now is not ours to remove. */
+  readonly was: Found;
   /** What a copy of ours was made from, for its extended attributes. */
   readonly source?: string;
 }

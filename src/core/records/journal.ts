@@ -119,9 +119,7 @@ const phases = v.looseObject({
   create: v.array(step),
   swap: v.array(step),
   remove: v.array(step),
-  discard: v.array(
-    v.looseObject({ path, aside: path, digest: v.optional(v.string()), source: v.optional(v.string()) }),
-  ),
+  discard: v.array(v.looseObject({ path, aside: path, was: found, source: v.optional(v.string()) })),
   backups: v.array(v.looseObject({ path, reason: v.picklist(['displaced', 'drifted']) })),
   spent: v.array(v.number()),
 });

@@ -1,11 +1,10 @@
 import type { Context } from '../../context';
-import { encodeName } from '../../core/bytes';
 import { parentOf, type TargetPath } from '../../core/path';
 import { backupContent, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
 import { makeDirectories } from '../../system/changing';
-import { createFile } from '../../system/copying';
 import { removeTree } from '../../system/removing';
 import type { Machine } from '../machine';
+import { createSealed } from '../records';
 import { backupNumbers, carry } from './storing';
 
 /** Something that was put aside, where it was, and the generation that is or was to be in its place. */
@@ -24,7 +23,7 @@ export async function keepStray(context: Context, machine: Machine, { path, asid
   makeDirectories(root, directory, 0o700);
   const created = new Date(context.now()).toISOString();
   const record = renderBackup({ number, path, reason: 'drifted', generation, created });
-  createFile(root, backupRecord(number), { mode: 0o600 }, encodeName(record));
+  createSealed(root, backupRecord(number), [record], 0o600);
   await carry(machine, aside, backupContent(number));
   removeTree(root, aside);
   context.log.warn('somebody changed this in the middle of the transition; the change is a backup now', {

@@ -23,12 +23,12 @@ export function backupNumbers({ root }: Machine): number[] {
  * `to` is whole at any moment. Done already is done.
  */
 export async function carry({ root }: Machine, from: TargetPath, to: TargetPath): Promise<void> {
-  if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined) return;
+  if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined)
+    return removeTree(root, partialOf(to));
   try {
     renamePath(root, from, to);
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
-    if (readStatus(root, to) !== undefined) return;
     await carryAcross(root, from, to);
   }
 }
@@ -37,6 +37,8 @@ export async function carry({ root }: Machine, from: TargetPath, to: TargetPath)
 async function carryAcross(root: Root, from: TargetPath, to: TargetPath): Promise<void> {
   const partial = partialOf(to);
   removeTree(root, partial);
+  // A power cut may have left a copy that has its name and not its content.
+  removeTree(root, to);
   makeDirectory(root, partial, 0o700);
   try {
     await copyTreeInto(root, from, partial);

@@ -9,10 +9,11 @@ import type { PathChange } from '../../core/report/change';
 import { readLinkText, readStatus } from '../../system/reading';
 import { removeTree } from '../../system/removing';
 import type { Status } from '../../system/syscalls/status';
-import { readLive, readState, readText } from '../generations';
+import { readLive, readState } from '../generations';
 import { withLockedMachine } from '../locked';
 import { type Machine, withMachine } from '../machine';
 import { prepareTransition } from '../prepare';
+import { readSealed } from '../records';
 import { refuseInterrupted } from '../switching';
 import { carryOut, type Done } from '../transition/transition';
 import { viewBackup, type ViewOptions } from '../views';
@@ -138,9 +139,9 @@ function readBackups(machine: Machine): Backup[] {
 
 function readBackup(machine: Machine, number: number): Backup {
   const file = backupRecord(number);
-  const text = readText(machine, file);
   const shown = hostPath(machine.root.path, file);
-  if (text !== undefined) return parseBackup(text, shown);
+  const backup = readSealed(machine, file, parseBackup);
+  if (backup !== undefined) return backup;
   if (readStatus(machine.root, backupContent(number)) === undefined)
     throw new ActivateError('USAGE', `there is no backup ${number}`, { hint: 'See `activate backups`.' });
   throw new ActivateError('STATE', 'the backup lacks its record', {

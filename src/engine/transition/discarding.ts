@@ -1,6 +1,6 @@
 import type { Context } from '../../context';
 import type { Entry } from '../../core/entry';
-import { foundOf } from '../../core/found';
+import { type Found, foundOf } from '../../core/found';
 import { joinTarget, type TargetPath } from '../../core/path';
 import { type Discarded } from '../../core/plan/step';
 import type { Step } from '../../core/plan/step';
@@ -36,16 +36,21 @@ export async function discard(
     if (kind === undefined) refuseLinkInTheWay(root, each.aside);
     if (kind === 'directory') ours ??= oursIn(machine, from);
     const isStrange =
-      kind === 'directory' && ours !== undefined
-        ? hasStranger(machine, each, ours)
-        : kind === 'file' && isEdited(machine, each);
-    if (isStrange) await keepStray(context, machine, { ...each, generation: to });
+      kind === 'directory' && ours !== undefined ? hasStranger(machine, each, ours) : isEdited(machine, each);
+    if (kind !== undefined && (isStrange || kind !== kindOf(each.was)))
+      await keepStray(context, machine, { ...each, generation: to });
     else removeTree(root, each.aside);
   }
 }
 
-function isEdited({ root }: Machine, { aside, digest, source }: Discarded): boolean {
-  if (digest !== undefined && digest !== '' && digestFile(root, aside) !== digest) return true;
+function kindOf(found: Found): string {
+  return found.kind === 'special' ? found.what : found.kind;
+}
+
+function isEdited({ root }: Machine, { aside, was, source }: Discarded): boolean {
+  if (was.kind === 'symlink') return readLinkText(root, aside) !== was.linkText;
+  if (was.kind !== 'file' || readStatus(root, aside)?.kind !== 'file') return false;
+  if (was.digest !== undefined && was.digest !== '' && digestFile(root, aside) !== was.digest) return true;
   return source !== undefined && !sameAttributes(root, aside, source as TargetPath);
 }
 
@@ -56,7 +61,11 @@ function oursIn(machine: Machine, from: number): ReadonlyMap<TargetPath, Entry> 
 }
 
 /** Whether anything in a directory is not what we placed there. */
-function hasStranger({ root }: Machine, { path, aside }: Discarded, ours: ReadonlyMap<TargetPath, Entry>): boolean {
+function hasStranger(
+  { root }: Machine,
+  { path, aside }: Pick<Discarded, 'path' | 'aside'>,
+  ours: ReadonlyMap<TargetPath, Entry>,
+): boolean {
   return listDirectory(root, aside).some(({ name }) => {
     const inside = { path: joinTarget(path, name), aside: joinTarget(aside, name) };
     const entry = ours.get(inside.path);

@@ -80,10 +80,10 @@ function forgetMarks(context: Context, machine: Machine): void {
   }
 }
 
-/** Makes the pointer show the generation that stays live: after a power cut there is none. */
-export async function showAgain(context: Context, machine: Machine, journal: Journal): Promise<void> {
-  if (journal.from === 0) return;
-  const { overlay } = readGeneration(machine, journal.from);
+/** Makes the pointer show the generation that is live in the end: after a power cut there is none. */
+export async function showAgain(context: Context, machine: Machine, journal: Journal, number: number): Promise<void> {
+  if (number === 0) return;
+  const { overlay } = readGeneration(machine, number);
   const shown = readLinkText(machine.root, POINTER);
   if (shown === overlay) return;
   await performStep({ context, machine, journal, reach: 'in place' }, { op: 'point', from: shown, to: overlay });

@@ -46,13 +46,20 @@ export function insistOn(
  * @throws {ActivateError} `IO`
  */
 export function insistOnAll({ root }: Machine, objects: readonly Gone[]): void {
-  const other = objects.find(({ path, was }) => {
-    const kind = readStatus(root, path)?.kind;
-    // It is gone already, or seems to be because somebody put a link in the way, which systemd-tmpfiles would follow.
-    if (kind === undefined) return ancestorsOf(path).some((above) => readStatus(root, above)?.kind === 'symlink');
-    return kind !== was.kind || (was.kind === 'symlink' && readLinkText(root, path) !== was.linkText);
-  });
+  const other = objects.find((object) => !asExpected(root, object));
   if (other !== undefined) throw changed(other.path);
+}
+
+/** Whether a link or directory is gone or what the plan saw. */
+export function asExpected(root: Root, { path, was }: Gone): boolean {
+  const kind = readStatus(root, path)?.kind;
+  // It is gone already, or seems to be because somebody put a link in the way, which systemd-tmpfiles would follow.
+  if (kind === undefined) return !isBehindLink(root, path);
+  return kind === was.kind && (was.kind === 'directory' || readLinkText(root, path) === was.linkText);
+}
+
+function isBehindLink(root: Root, path: TargetPath): boolean {
+  return ancestorsOf(path).some((above) => readStatus(root, above)?.kind === 'symlink');
 }
 
 function isExpected(root: Root, path: TargetPath, { found, mtimeNs }: Expected): boolean {
@@ -70,7 +77,7 @@ function isExpected(root: Root, path: TargetPath, { found, mtimeNs }: Expected):
  * @throws {ActivateError} `IO`
  */
 export function refuseLinkInTheWay(root: Root, path: TargetPath): void {
-  if (ancestorsOf(path).some((above) => readStatus(root, above)?.kind === 'symlink')) throw changed(path);
+  if (isBehindLink(root, path)) throw changed(path);
 }
 
 function changed(path: TargetPath): ActivateError {

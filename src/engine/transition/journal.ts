@@ -1,13 +1,12 @@
-import { encodePieces } from '../../core/bytes';
 import { JOURNAL } from '../../core/records/generation';
 import { type Journal, journalPieces, parseJournal } from '../../core/records/journal';
 import { STATE } from '../../core/entry';
-import { hostPath, joinTarget } from '../../core/path';
+import { joinTarget } from '../../core/path';
 import { removeFile, renamePath, syncFilesystem } from '../../system/changing';
 import { createFile } from '../../system/copying';
 import { readStatus } from '../../system/reading';
-import { removeRecord, writeRecord } from '../../system/records';
-import { readText } from '../generations';
+import { removeRecord } from '../../system/records';
+import { readSealed, writeSealed } from '../records';
 import type { Machine } from '../machine';
 
 /**
@@ -16,9 +15,8 @@ import type { Machine } from '../machine';
  * @throws {ActivateError} `STATE`
  */
 export function readJournal(machine: Machine): Journal | undefined {
-  const text = readText(machine, JOURNAL);
-  if (text === undefined) return undefined;
-  const journal = parseJournal(text, hostPath(machine.root.path, JOURNAL));
+  const journal = readSealed(machine, JOURNAL, parseJournal);
+  if (journal === undefined) return undefined;
   const isUndone = journal.phase === 'swap' && readStatus(machine.root, UNDO) !== undefined;
   return isUndone ? { ...journal, phase: 'undo' } : journal;
 }
@@ -41,7 +39,7 @@ export function noteUndoing({ root }: Machine): void {
 
 /** Writes the record durably: once this returns, a crash is recovered from it. */
 export function writeJournal({ root }: Machine, journal: Journal): void {
-  writeRecord(root, JOURNAL, encodePieces(journalPieces(journal)), 0o600);
+  writeSealed(root, JOURNAL, journalPieces(journal), 0o600);
 }
 
 /** Takes the record away, and then what went with it. Should a power cut bring it back, what it says is done already. */

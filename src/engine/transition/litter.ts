@@ -1,4 +1,6 @@
+import type { Context } from '../../context';
 import { STATE } from '../../core/entry';
+import { ActivateError } from '../../core/errors';
 import { joinTarget, type TargetPath } from '../../core/path';
 import { generationDirectory, GENERATIONS, parseGenerationNumber } from '../../core/records/generation';
 import { isUnfinishedRecord } from '../../system/records';
@@ -13,7 +15,16 @@ import { dropPartial, NEW_ROLE } from './stage';
  * Removes what a crash can leave without a journal that knows of it: names that nobody refers to, each of them only ever
  * half of a rename. Nothing else has such a name.
  */
-export function sweep(machine: Machine): void {
+export function sweep(context: Context, machine: Machine): void {
+  try {
+    sweepAll(machine);
+  } catch (error) {
+    if (!(error instanceof ActivateError)) throw error;
+    context.log.warn(`could not remove what a crash left: ${error.message}`, { path: error.path });
+  }
+}
+
+function sweepAll(machine: Machine): void {
   const { root } = machine;
   const namesIn = (directory: TargetPath): string[] =>
     readStatus(root, directory)?.kind === 'directory' ? listDirectory(root, directory).map(({ name }) => name) : [];

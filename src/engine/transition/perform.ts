@@ -131,7 +131,7 @@ function point({ root }: Machine, text: string | undefined): void {
     if (readStatus(root, POINTER) !== undefined) removeFile(root, POINTER);
     return;
   }
-  replaceSymlink(root, POINTER, text, NEW_POINTER);
+  if (readLinkText(root, POINTER) !== text) replaceSymlink(root, POINTER, text, NEW_POINTER);
 }
 
 /** A link that is about to become the pointer. */

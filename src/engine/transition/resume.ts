@@ -5,11 +5,12 @@ import type { Journal } from '../../core/records/journal';
 import { readStatus } from '../../system/reading';
 import { backupContent } from '../../core/records/backup';
 import type { Machine } from '../machine';
+import { finishStep } from './finishing';
 import { cleanUp, commit, showAgain, withdraw } from './ending';
 import { readJournal } from './journal';
 import { sweep } from './litter';
 import { performStep, type Stagehand } from './perform';
-import { checkNextLedger, writeSnippet } from './stage';
+import { checkNextLedger, isCommitted } from './stage';
 
 /** How an interrupted transition ended. */
 export type Resumed =
@@ -25,7 +26,7 @@ export async function resumeTransition(context: Context, machine: Machine): Prom
   const journal = readJournal(machine);
   if (journal !== undefined)
     await (journal.phase === 'swap' ? finish(context, machine, journal) : undo(context, machine, journal));
-  sweep(machine);
+  sweep(context, machine);
   if (journal === undefined) return { state: 'nothing to do' };
   const { from, to } = journal;
   return journal.phase === 'swap'
@@ -40,18 +41,19 @@ async function undo(context: Context, machine: Machine, journal: Journal): Promi
   for (const step of steps.toReversed())
     if (!isOneAct(step) || isStillDone(machine, journal, step))
       await perform({ context, machine, journal, reach }, inverse(step));
-  await orStuck(() => showAgain(context, machine, journal));
+  await orStuck(() => showAgain(context, machine, journal, journal.from));
   await orStuck(() => withdraw(context, machine, journal));
 }
 
 async function finish(context: Context, machine: Machine, journal: Journal): Promise<void> {
-  const { swap, remove } = journal.phases;
-  checkNextLedger(machine, journal.to);
-  await orStuck(() => writeSnippet(machine, journal.to, journal.phases));
-  for (const step of [...swap, ...remove])
-    if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
-      await perform({ context, machine, journal, reach: 'in place' }, step);
-  await orStuck(() => commit(machine, journal));
+  if (isCommitted(machine, journal.to)) await orStuck(() => showAgain(context, machine, journal, journal.to));
+  else {
+    checkNextLedger(machine, journal.to);
+    for (const step of [...journal.phases.swap, ...journal.phases.remove])
+      if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
+        await orStuck(() => finishStep({ context, machine, journal, reach: 'in place' }, step));
+    await orStuck(() => commit(machine, journal));
+  }
   await cleanUp(context, machine, journal);
 }
 

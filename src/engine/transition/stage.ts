@@ -7,7 +7,7 @@ import { type Ledger, parseLedger, renderLedger } from '../../core/records/ledge
 import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
 import { type Phases } from '../../core/plan/plan';
-import { encodeName, encodePieces } from '../../core/bytes';
+import { encodePieces } from '../../core/bytes';
 import {
   changeMode,
   changeOwner,
@@ -19,17 +19,18 @@ import {
   replacePath,
   replaceSymlink,
 } from '../../system/changing';
-import { createFile, createFileFrom } from '../../system/copying';
+import { createFileFrom } from '../../system/copying';
 import { copyTree, resolveHostPath } from '../../system/host-files';
 import { tidy } from '../../system/memory';
 import { readLinkText, readStatus } from '../../system/reading';
 import { writeRecord } from '../../system/records';
 import { protectTree, removeProtected } from '../../system/protecting';
-import { removeTree } from '../../system/removing';
+import { refuseMountsIn, removeTree } from '../../system/removing';
 import { type Backup, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
 import type { Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
-import { readText, readTimes } from '../generations';
+import { readTimes } from '../generations';
+import { createSealed, readSealed, writeSealed } from '../records';
 import type { Machine } from '../machine';
 import type { Destination } from '../prepare';
 
@@ -68,6 +69,7 @@ export function stagingOf(number: number): TargetPath {
 /** Takes a generation away, with its gc root: in one instant for whoever reads it, though removing it takes longer. */
 export function dropGeneration({ root }: Machine, number: number, storePath: string | undefined): void {
   const dropping = joinTarget(GENERATIONS, `${DROPPING}${number}`);
+  refuseMountsIn(root, generationDirectory(number));
   removeProtected(root, dropping);
   if (readStatus(root, generationDirectory(number)) !== undefined)
     renamePath(root, generationDirectory(number), dropping);
@@ -109,7 +111,7 @@ function writeRecords(
     version: context.version,
   };
   writeBundle(root, staging, manifest, overlay);
-  createFile(root, joinTarget(staging, names[0]), { mode: 0o644 }, encodeName(renderGeneration(generation)));
+  createSealed(root, joinTarget(staging, names[0]), [renderGeneration(generation)], 0o644);
 }
 
 /** Writes what a generation and a bundle have in common: the manifest and the full snippet. */
@@ -118,12 +120,7 @@ export function writeBundle(root: Machine['root'], directory: TargetPath, manife
   tidy(manifest.entries.length);
   const digests = withheldDigests(manifest);
   if (Object.keys(digests).length > 0) {
-    createFile(
-      root,
-      joinTarget(directory, names[2]),
-      { mode: 0o600 },
-      encodeName(`${JSON.stringify({ schema: 1, digests })}\n`),
-    );
+    createSealed(root, joinTarget(directory, names[2]), [`${JSON.stringify({ schema: 1, digests })}\n`], 0o600);
   }
   const snippets = joinTarget(directory, 'tmpfiles.d');
   makeDirectory(root, snippets, 0o755);
@@ -215,16 +212,14 @@ export function writeNotes(machine: Machine, notes: Notes): void {
     const directory = backupDirectory(backup.number);
     removeTree(root, directory);
     makeDirectory(root, directory, 0o700);
-    createFile(root, backupRecord(backup.number), { mode: 0o600 }, encodeName(renderBackup(backup)));
+    createSealed(root, backupRecord(backup.number), [renderBackup(backup)], 0o600);
   }
-  if (notes.to !== 0) writeRecord(root, nextLedgerOf(notes.to), encodePieces([renderLedger(notes.ledger)]));
+  if (notes.to !== 0) writeSealed(root, nextLedgerOf(notes.to), [renderLedger(notes.ledger)]);
   if (notes.from !== 0 && times.size > 0) {
     const merged = [...new Map([...readTimes(machine, notes.from), ...times])];
-    writeRecord(
-      root,
-      joinTarget(generationDirectory(notes.from), 'times.json'),
-      encodePieces([`${JSON.stringify({ schema: 1, times: merged })}\n`]),
-    );
+    writeSealed(root, joinTarget(generationDirectory(notes.from), 'times.json'), [
+      `${JSON.stringify({ schema: 1, times: merged })}\n`,
+    ]);
   }
   writeSnippet(machine, notes.to, phases);
 }
@@ -244,10 +239,14 @@ export function adoptLedger({ root }: Machine, number: number): void {
   replacePath(root, nextLedgerOf(number), joinTarget(generationDirectory(number), 'ledger.json'));
 }
 
+/** Whether the last act of a commit has happened; what was interrupted then is cleaning up alone. Unknown for generation 0. */
+export function isCommitted({ root }: Machine, number: number): boolean {
+  return number !== 0 && readStatus(root, nextLedgerOf(number)) === undefined;
+}
+
 /** @throws {ActivateError} `STATE` where the ledger that a transition would adopt is damaged */
 export function checkNextLedger(machine: Machine, number: number): void {
-  const text = number === 0 ? undefined : readText(machine, nextLedgerOf(number));
-  if (text !== undefined) parseLedger(text, hostPath(machine.root.path, nextLedgerOf(number)));
+  if (number !== 0) readSealed(machine, nextLedgerOf(number), parseLedger);
 }
 
 /** Takes back what was written for a transition to a generation that was there before. */
