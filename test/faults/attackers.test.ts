@@ -18,7 +18,7 @@ beforeEach(async () => {
     done
     echo 'root:*:1:0:99999:7:::' >/etc/shadow; chmod 0640 /etc/shadow; chown 0:42 /etc/shadow`,
   );
-  for (const name of ['swapping.pl', 'editing.pl'])
+  for (const name of ['swapping.pl', 'replacing.pl'])
     writeFileSync(machine.on(`/var/scripts/${name}`), readFileSync(join(import.meta.dir, '../support', name)));
 });
 afterEach(async () => machine.close());
@@ -149,7 +149,7 @@ describe('an administrator who edits at the wrong moment', () => {
     await machine.activate('switch', '/closures/one');
     const editor = machine.start([
       'perl',
-      '/var/scripts/editing.pl',
+      '/var/scripts/replacing.pl',
       '/run/enough',
       '/var/edits',
       ...paths.map((path) => `/etc/${path}`),

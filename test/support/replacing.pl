@@ -1,6 +1,6 @@
 # Puts new files in place of what is at paths, until a file appears that says enough.
 #
-#   perl editing.pl ENOUGH DIRECTORY PATH…
+#   perl replacing.pl ENOUGH DIRECTORY PATH…
 #
 # Each file says which edit it is. What it takes the place of is taken out in the same instant, so that whoever reads this
 # knows of each edit whether another one replaced it: those are the numbers that are printed. DIRECTORY is for files that are on
