@@ -15,6 +15,7 @@ import { ancestorsOf, isBelow, joinTarget, nameOf, parentOf, type TargetPath } f
 import { isAside } from '../core/plan/draft';
 import { readMounts } from '../system/mounts';
 import { canWriteDirectory, digestFile, listDirectory, readLinkTexts, readStatus } from '../system/reading';
+import { errnoOf } from '../system/syscalls/errno';
 import type { Status } from '../system/syscalls/status';
 import type { Machine } from './machine';
 
@@ -84,6 +85,16 @@ function unlessForbidden<Value>(action: () => Value): Value | undefined {
   }
 }
 
+/** What `action` returns; `undefined` where what it is about went away, or a link came in its way, while others were at it. */
+function unlessGone<Value>(action: () => Value): Value | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
 /** Where a mount point is in the tree at the root; `undefined` where it is outside. */
 function targetOf({ root }: Machine, path: string): TargetPath | undefined {
   if (root.path === '/') return path as TargetPath;
@@ -104,7 +115,8 @@ function lookAtDirectory(job: Scan, path: TargetPath): void {
 function obstacleInside({ machine }: Scan, path: TargetPath, status: Status): Obstacle | undefined {
   if (status.immutable) return 'immutable';
   if (status.appendOnly) return 'append-only';
-  return canWriteDirectory(machine.root, path) === 'read-only' ? 'a read-only filesystem' : undefined;
+  const access = unlessGone(() => canWriteDirectory(machine.root, path));
+  return access === 'read-only' ? 'a read-only filesystem' : undefined;
 }
 
 function scanDirectory(job: Scan, directory: TargetPath, questions: readonly Question[]): void {
@@ -148,7 +160,7 @@ function scanOthers(job: Scan, directory: TargetPath, questions: readonly Questi
   const names =
     questions.length < LIST_FROM
       ? undefined
-      : new Set(listDirectory(job.machine.root, directory).map(({ name }) => name));
+      : new Set((unlessGone(() => listDirectory(job.machine.root, directory)) ?? []).map(({ name }) => name));
   for (const question of questions) {
     if (names === undefined || names.has(nameOf(question.path))) lookAt(job, question);
     else if (question.previous !== undefined) job.deviations.set(question.path, 'absent');
@@ -219,7 +231,7 @@ function foundFrom(
 }
 
 function digestOf({ machine }: Scan, path: TargetPath): string | undefined {
-  return unlessForbidden(() => digestFile(machine.root, path));
+  return unlessForbidden(() => unlessGone(() => digestFile(machine.root, path)));
 }
 
 /** In directories of ours that go, finds what no generation names. */
@@ -238,7 +250,7 @@ function findStrangers(job: Scan, from: Side, to: readonly Entry[]): void {
 }
 
 function strangersIn(job: Scan, directory: TargetPath, ours: ReadonlySet<TargetPath>): TargetPath[] {
-  const listed = unlessForbidden(() => listDirectory(job.machine.root, directory));
+  const listed = unlessForbidden(() => unlessGone(() => listDirectory(job.machine.root, directory)) ?? []);
   if (listed === undefined) job.unread.push(directory);
   return (listed ?? [])
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))

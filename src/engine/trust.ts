@@ -1,7 +1,7 @@
 import type { Context } from '../context';
-import { STATE } from '../core/entry';
+import { POINTER, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
-import { ancestorsOf, hostPath, joinTarget, type TargetPath } from '../core/path';
+import { ancestorsOf, hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
 import { GENERATIONS } from '../core/records/generation';
 import { canWriteDirectory, readLinkText, readStatus } from '../system/reading';
 import { BACKUPS } from '../core/records/backup';
@@ -37,7 +37,7 @@ export function refuseUntrusted({ uid }: Context, machine: Machine): void {
 function refuseUnwritable({ root }: Machine): void {
   const live = readLinkText(root, joinTarget(STATE, 'live'));
   const recorded = live === undefined ? [] : [joinTarget(STATE, live)];
-  for (const path of [STATE, GENERATIONS, BACKUPS, ...recorded]) {
+  for (const path of [STATE, GENERATIONS, BACKUPS, parentOf(POINTER), ...recorded]) {
     const status = readStatus(root, path);
     if (status?.kind !== 'directory') continue;
     const why = status.immutable
@@ -48,7 +48,7 @@ function refuseUnwritable({ root }: Machine): void {
           ? 'it is on a read-only filesystem'
           : undefined;
     if (why === undefined) continue;
-    throw new ActivateError('REFUSED', `activate keeps its records here, and ${why}`, {
+    throw new ActivateError('REFUSED', `activate has to write here, and ${why}`, {
       path: hostPath(root.path, path),
       hint: '`chattr -i -a` it, or remount it read-write.',
     });

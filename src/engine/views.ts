@@ -7,6 +7,7 @@ import { joinTarget, type TargetPath } from '../core/path';
 import { digestBytes, resolveInRoot } from '../system/host-files';
 import { listDirectory, readFile, readLinkText, readStatus } from '../system/reading';
 import { closeRoot, openRoot, type Root } from '../system/rooted';
+import { errnoOf } from '../system/syscalls/errno';
 import { type Backup, backupContent } from '../core/records/backup';
 import type { Machine } from './machine';
 import type { Prepared } from './prepare';
@@ -170,7 +171,9 @@ function readContent(root: Root, path: TargetPath, sizeBytes: number): ViewConte
   try {
     return { state: 'read', bytes: readFile(root, path) };
   } catch (error) {
-    if (error instanceof ActivateError && error.code === 'PERMISSION') return { state: 'unreadable', sizeBytes };
+    const isGone = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR'].includes(errnoOf(error) ?? '');
+    if (isGone || (error instanceof ActivateError && error.code === 'PERMISSION'))
+      return { state: 'unreadable', sizeBytes };
     throw error;
   }
 }
@@ -207,7 +210,14 @@ function* compareInside(
 }
 
 function namesIn(sight: Sight | undefined): string[] {
-  return sight === undefined ? [] : listDirectory(sight.tree.root, sight.path).map(({ name }) => name);
+  if (sight === undefined) return [];
+  try {
+    return listDirectory(sight.tree.root, sight.path).map(({ name }) => name);
+  } catch (error) {
+    // Whoever looks while a switch is under way may come too late.
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return [];
+    throw error;
+  }
 }
 
 /** Links into a store are looked through, as they are at the top. */

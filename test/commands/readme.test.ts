@@ -5,6 +5,7 @@ import { type ErrorCode, exitStatuses } from '../../src/core/errors';
 import { runActivate } from '../support/cli';
 
 const readme = readFileSync(join(import.meta.dir, '../../README.md'), 'utf8');
+const faults = join(import.meta.dir, '../faults');
 const commandsSection = sectionOf('## Commands');
 
 /** The text below a heading, up to the next one of the same level. */
@@ -53,6 +54,19 @@ describe('the README', () => {
     expect(options.length).toBeGreaterThan(3);
     const code = codeIn(readme).join('\n');
     expect(options.filter((option) => option !== '--help' && !code.includes(option))).toEqual([]);
+  });
+
+  test('names a test for each fault in its table, and each is there', () => {
+    const section = sectionOf('## What happens when');
+    const named = [...section.matchAll(/^\| [^|]+ \| [^|]+ \| (?:"(?<name>[^|]+)"|the same test) \|$/gmu)].map(
+      ({ groups }) => groups?.['name'],
+    );
+    expect(named).toHaveLength(13);
+    const tests = [...new Bun.Glob('*.test.ts').scanSync(faults)].map((file) =>
+      readFileSync(join(faults, file), 'utf8'),
+    );
+    const isThere = (name: string): boolean => tests.some((text) => text.includes(name));
+    expect(named.filter((name) => name !== undefined && !isThere(name))).toEqual([]);
   });
 
   test('names no option in its tables that there is not', async () => {

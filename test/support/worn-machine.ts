@@ -9,6 +9,7 @@ import { insistOn } from './cli';
 import { type Contents, writeClosure, writeContents } from './closures';
 import { closureAt, contextOn } from './engine';
 import { makeSandbox, removeTree, type Sandbox } from './sandbox';
+import { resealed } from './seal';
 
 export const STATE = '/var/lib/activate';
 export const JOURNAL = `${STATE}/transition.json`;
@@ -188,12 +189,14 @@ export function adaptedTo(from: Sandbox, to: Sandbox): (bytes: Buffer) => Buffer
     return [aside, identity, (place === undefined ? undefined : identityIn(to, place, identity)) ?? identity] as const;
   });
   // Piece by piece: the journal may be damaged, and what was born in one instant has one name.
-  return (bytes) =>
-    renumbered.reduce(
+  return (bytes) => {
+    const adapted = renumbered.reduce(
       (text, [aside, before, after]) =>
         Buffer.from(text.toString('latin1').replace(`"${aside}":"${before}"`, `"${aside}":"${after}"`), 'latin1'),
       bytes,
     );
+    return resealed(bytes, adapted);
+  };
 }
 
 /** How a journal names an object: by its birth, where the filesystem knows that, else by its inode. */
