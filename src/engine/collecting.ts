@@ -3,6 +3,7 @@ import { ActivateError } from '../core/errors';
 import type { Generation } from '../core/records/generation';
 import { readGeneration, readState, type State } from './generations';
 import { type Machine, withMachine } from './machine';
+import { mentionTransition } from './transition/journal';
 import { dropGeneration } from './transition/stage';
 import { withLockedMachine } from './locked';
 import { refuseInterrupted } from './switching';
@@ -52,6 +53,7 @@ export function listGenerations(
   context: Context,
 ): Promise<{ readonly state: State; readonly generations: readonly Generation[] }> {
   return withMachine(context, (machine) => {
+    mentionTransition(context, machine);
     const state = readState(machine);
     return { state, generations: readAll(context, machine, state.numbers) };
   });

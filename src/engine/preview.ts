@@ -2,6 +2,7 @@ import type { Context } from '../context';
 import type { Preview } from '../core/report/preview';
 import { withMachine } from './machine';
 import { type Attitudes, prepareTransition, type Target } from './prepare';
+import { mentionTransition } from './transition/journal';
 import { isVisible } from './transition/transition';
 import { viewChanges, type ViewOptions } from './views';
 
@@ -13,6 +14,7 @@ export function previewTransition(
   options: ViewOptions,
 ): Promise<Preview> {
   return withMachine(context, (machine) => {
+    mentionTransition(context, machine);
     const prepared = prepareTransition(context, machine, target, attitudes);
     const { conflicts, unread, decisions, from, to } = prepared;
     const kept = decisions.flatMap(({ path, action }) => (action === 'keep' ? [path] : []));

@@ -10,11 +10,13 @@ import { fillContents } from './closure/contents';
 import { readItems } from './closure/items';
 import { type Machine, withMachine } from './machine';
 import { prepareTransition, type Prepared } from './prepare';
+import { mentionTransition } from './transition/journal';
 import { isVisible } from './transition/transition';
 
 /** Holds each managed path, and what the live generation shows there, against the record. Writes nothing, takes no lock. */
 export function verify(context: Context): Promise<Verified> {
   return withMachine(context, (machine) => {
+    mentionTransition(context, machine);
     const prepared = prepareTransition(context, machine, { kind: 'live' });
     const { from } = prepared;
     const wrong = [...pointerWrong(prepared), ...driftIn(prepared), ...changedRecords(machine, prepared)];

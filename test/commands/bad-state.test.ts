@@ -284,6 +284,12 @@ test('what was interrupted comes first', async () => {
     expect((await activate('status')).stdout).toContain(
       'The transition from generation 2 to 3 is under way or was interrupted: `activate resume`.\n',
     );
+    const log = logTo();
+    for (const argv of [['diff'], ['list'], ['verify'], ['backups']])
+      await runActivate(['--root', sandbox.root, ...argv], { log });
+    expect(log.said).toEqual(
+      Array.from({ length: 4 }, () => 'a transition is under way or was interrupted: see `activate status`'),
+    );
     expect(await activate('resume')).toEqual({
       status: 0,
       stdout: 'The transition from generation 2 to 3 was undone; generation 2 is live.\n',
@@ -291,10 +297,10 @@ test('what was interrupted comes first', async () => {
     });
     expect(await activate('resume')).toMatchObject({ stdout: 'Nothing was interrupted; nothing to do.\n' });
     writeFileSync(sandbox.on(`${STATE}/transition.json`), seal(journal), { mode: 0o600 });
-    const log = logTo();
-    const switched = await runActivate(['--root', sandbox.root, 'switch', '1'], { log });
+    const second = logTo();
+    const switched = await runActivate(['--root', sandbox.root, 'switch', '1'], { log: second });
     expect(switched).toMatchObject({ status: 0, stderr: '' });
-    expect(log.said).toEqual([
+    expect(second.said).toEqual([
       'the transition from generation 2 to 3 had been interrupted; it was undone, and generation 2 was live before this command began',
     ]);
   });

@@ -15,6 +15,7 @@ import { type Machine, withMachine } from '../machine';
 import { prepareTransition } from '../prepare';
 import { readSealed } from '../records';
 import { refuseInterrupted } from '../switching';
+import { mentionTransition } from '../transition/journal';
 import { carryOut, type Done } from '../transition/transition';
 import { viewBackup, type ViewOptions } from '../views';
 import { backupNumbers } from './storing';
@@ -22,6 +23,7 @@ import { backupNumbers } from './storing';
 /** The backups, oldest first. Takes no lock. */
 export function listBackups(context: Context): Promise<readonly ListedBackup[]> {
   return withMachine(context, (machine) => {
+    mentionTransition(context, machine);
     const returning = returningBackups(machine);
     return readBackups(machine).map((backup) =>
       Object.assign({}, backup, { use: returning.has(backup.number) ? 'comes back' : 'spare' } as const),

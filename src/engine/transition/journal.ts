@@ -1,3 +1,4 @@
+import type { Context } from '../../context';
 import { JOURNAL } from '../../core/records/generation';
 import { type Journal, journalPieces, parseJournal } from '../../core/records/journal';
 import { STATE } from '../../core/entry';
@@ -19,6 +20,12 @@ export function readJournal(machine: Machine): Journal | undefined {
   if (journal === undefined) return undefined;
   const isUndone = journal.phase === 'swap' && readStatus(machine.root, UNDO) !== undefined;
   return isUndone ? { ...journal, phase: 'undo' } : journal;
+}
+
+/** Says that what is read here may be about to change: whoever only looks takes no lock. */
+export function mentionTransition({ log }: Context, { root }: Machine): void {
+  if (readStatus(root, JOURNAL) === undefined) return;
+  log.warn('a transition is under way or was interrupted: see `activate status`');
 }
 
 /** Renamed to `transition.undo` it says that the way leads back: no space is needed for that on a disk that is full. */
