@@ -231,7 +231,8 @@ function foundFrom(
 }
 
 function digestOf({ machine }: Scan, path: TargetPath): string | undefined {
-  return unlessForbidden(() => unlessGone(() => digestFile(machine.root, path)));
+  // What went away meanwhile is like nothing that was recorded.
+  return unlessForbidden(() => unlessGone(() => digestFile(machine.root, path)) ?? 'gone');
 }
 
 /** In directories of ours that go, finds what no generation names. */

@@ -23,8 +23,8 @@ export function backupNumbers({ root }: Machine): number[] {
  * `to` is whole at any moment. Done already is done.
  */
 export async function carry({ root }: Machine, from: TargetPath, to: TargetPath): Promise<void> {
-  if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined)
-    return removeTree(root, partialOf(to));
+  removeTree(root, partialOf(to));
+  if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined) return;
   try {
     renamePath(root, from, to);
   } catch (error) {
