@@ -19,10 +19,10 @@ export function judge(stage: Stage, prepared: Prepared, fault: Fault, before: Be
   const atOnce = [
     ...missing(stage, prepared),
     ...touched(stage, before),
-    ...(fault.kind === 'kill' ? [] : dishonest(stage, prepared, ended)),
+    ...(fault.kind === 'kill' ? [] : dishonest(stage, prepared, fault, ended)),
   ];
   // Where nothing is left to be done, and all is as it was or as it is to be, `resume` has nothing to look at.
-  const isOver = fault.kind !== 'kill' && (ended.status === 0 || UNCHANGED.has(ended.status)) && !prepared.isResume;
+  const isOver = fault.kind === 'error' && (ended.status === 0 || UNCHANGED.has(ended.status)) && !prepared.isResume;
   const problems =
     isOver && atOnce.length === 0 ? [] : [...atOnce, ...unresumed(stage, prepared), ...touched(stage, before)];
   return problems.length === 0 ? [] : [`status ${ended.status}: ${ended.output.trim()}`, ...problems];
@@ -46,8 +46,10 @@ function touched({ root }: Stage, before: Before): string[] {
 /** Statuses that promise that nothing was changed, or that everything was undone. */
 const UNCHANGED = new Set([3, 4, 65, 74, 75, 77]);
 
+const RECORD = /\/\.activate\.record\.[^/]*: appeared/u;
+
 /** What the exit status says that is not so. */
-function dishonest(stage: Stage, prepared: Prepared, { status }: Ended): string[] {
+function dishonest(stage: Stage, prepared: Prepared, fault: Fault, { status }: Ended): string[] {
   const isPending = existsSync(`${stage.root}/var/lib/activate/transition.json`);
   if (status === 0) return about('status 0, but', compareMachines(prepared.end, seeMachine(stage.root), false));
   if (status === 5) return isPending ? [] : ['status 5, and there is no journal to resume from'];
@@ -55,7 +57,9 @@ function dishonest(stage: Stage, prepared: Prepared, { status }: Ended): string[
   if (prepared.isResume && (status === 74 || status === 77)) return [];
   if (UNCHANGED.has(status)) {
     const differences = compareMachines(prepared.old, seeMachine(stage.root), true);
-    return about(`status ${status}, but`, differences);
+    // On a disk that has become read-only nothing can be removed, not even what is of no use.
+    const left = fault.kind === 'errors from there on' ? differences.filter((each) => !RECORD.test(each)) : differences;
+    return about(`status ${status}, but`, left);
   }
   return [`status ${status} says nothing of this`];
 }
