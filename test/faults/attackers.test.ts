@@ -19,7 +19,10 @@ beforeEach(async () => {
     echo 'root:*:1:0:99999:7:::' >/etc/shadow; chmod 0640 /etc/shadow; chown 0:42 /etc/shadow`,
   );
   for (const name of ['swapping.pl', 'replacing.pl'])
-    writeFileSync(machine.on(`/var/scripts/${name}`), readFileSync(join(import.meta.dir, '../support', name)));
+    writeFileSync(
+      machine.on(`/var/scripts/${name}`),
+      readFileSync(join(import.meta.dir, '../support/attackers', name)),
+    );
 });
 afterEach(async () => machine.close());
 

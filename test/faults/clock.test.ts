@@ -3,7 +3,7 @@ import type { Context } from '../../src/context';
 import { runActivate } from '../support/cli';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 import { compareSnapshots, takeSnapshot } from '../support/snapshot';
-import { writeDiskClosures, writeMachineEtc } from '../support/disk-closures';
+import { writeDiskClosures, writeMachineEtc } from '../support/disks/closures';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { mkdirSync } from 'node:fs';
-import { writeMachineEtc } from '../support/disk-closures';
-import { differences, type Look } from '../support/disk-look';
-import { BACKUP, type DiskMachine, FIRST, openDiskMachine, SECOND, unmountScript } from '../support/disks';
+import { writeMachineEtc } from '../support/disks/closures';
+import { differences, type Look } from '../support/disks/look';
+import { BACKUP, type DiskMachine, FIRST, openDiskMachine, SECOND, unmountScript } from '../support/disks/disks';
 import { removeTree } from '../support/sandbox';
 import { compareSnapshots, type Seen } from '../support/snapshot';
 

@@ -12,7 +12,7 @@ import {
   summarise,
   type Tally,
   wrongIn,
-} from '../support/fuzzing';
+} from '../support/damage/fuzzing';
 import {
   mutateBytes,
   type Mutation,
@@ -21,10 +21,10 @@ import {
   type Random,
   randomFrom,
   type Values,
-} from '../support/mutations';
+} from '../support/damage/mutations';
 import type { Sandbox } from '../support/sandbox';
 import { takeSnapshot } from '../support/snapshot';
-import { wearMachine } from '../support/worn-machine';
+import { wearMachine } from '../support/damage/worn-machine';
 
 const SEED = Number(process.env['SEED'] ?? 1);
 const TRIALS = Number(process.env['TRIALS'] ?? 60);

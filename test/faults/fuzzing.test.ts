@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, readFileSync } from 'node:fs';
-import { attempt, type Damage, newTally, otherKinds, rewritten, summarise } from '../support/fuzzing';
+import { attempt, type Damage, newTally, otherKinds, rewritten, summarise } from '../support/damage/fuzzing';
 import {
   mutateBytes,
   mutateJson,
@@ -10,9 +10,9 @@ import {
   replaceNumbers,
   replaceTexts,
   type Values,
-} from '../support/mutations';
+} from '../support/damage/mutations';
 import type { Sandbox } from '../support/sandbox';
-import { interruptMachine, JOURNAL, type Moment, STATE, wearMachine } from '../support/worn-machine';
+import { interruptMachine, JOURNAL, type Moment, STATE, wearMachine } from '../support/damage/worn-machine';
 
 /** Another one each day would find more; the same one each time shows which change broke it. */
 const SEED = Number(process.env['SEED'] ?? 1);

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test';
 import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import fc from 'fast-check';
-import { anyClosure, anyTree } from '../support/model-closure';
-import { anyAct } from '../support/model-acts';
-import { beginHistory, live } from '../support/model-history';
-import { readFiles } from '../support/model-machine';
-import { newModel } from '../support/model-state';
+import { anyClosure, anyTree } from '../support/model/closure';
+import { anyAct } from '../support/model/acts';
+import { beginHistory, live } from '../support/model/history';
+import { readFiles } from '../support/model/machine';
+import { newModel } from '../support/model/state';
 import { removeTree, type Sandbox } from '../support/sandbox';
 import { type Tree, writeTree } from '../support/trees';
 

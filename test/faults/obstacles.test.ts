@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { writeMachineEtc } from '../support/disk-closures';
-import type { Look } from '../support/disk-look';
-import { BACKUP, type DiskMachine, FIRST, openDiskMachine, SECOND } from '../support/disks';
+import { writeMachineEtc } from '../support/disks/closures';
+import type { Look } from '../support/disks/look';
+import { BACKUP, type DiskMachine, FIRST, openDiskMachine, SECOND } from '../support/disks/disks';
 import { compareSnapshots, type Seen, takeSnapshot } from '../support/snapshot';
 
 const ROOT = '/var/machine';

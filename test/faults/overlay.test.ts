@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { writeMachineEtc } from '../support/disk-closures';
-import { differences, type Look } from '../support/disk-look';
-import { traceActivate } from '../support/disk-tracing';
-import { BACKUP, type DiskMachine, FIRST, openDiskMachine, SECOND, unmountScript } from '../support/disks';
+import { writeMachineEtc } from '../support/disks/closures';
+import { differences, type Look } from '../support/disks/look';
+import { traceActivate } from '../support/disks/tracing';
+import { BACKUP, type DiskMachine, FIRST, openDiskMachine, SECOND, unmountScript } from '../support/disks/disks';
 import { removeTree } from '../support/sandbox';
 
 /** At how many system calls a switch is killed. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { differences, type Look, OF_TESTS } from '../support/disk-look';
+import { differences, type Look, OF_TESTS } from '../support/disks/look';
 import {
   type DiskMachine,
   type Layout,
@@ -14,9 +14,9 @@ import {
   transitions,
   unmountScript,
   withCopy,
-} from '../support/disks';
+} from '../support/disks/disks';
 import { compareSnapshots } from '../support/snapshot';
-import { type Cut, collectCuts, layCut, type Writeback, type Written } from '../support/power-cuts';
+import { type Cut, collectCuts, layCut, type Writeback, type Written } from '../support/disks/power-cuts';
 
 /** How many different cuts of each run are recovered from. */
 const CUTS = Number(process.env['CUTS'] ?? 6);

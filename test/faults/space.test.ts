@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { differences, type Look } from '../support/disk-look';
-import { fill, giveSpaceBack, peakOf, type Shortage } from '../support/disk-space';
-import { traceActivate } from '../support/disk-tracing';
+import { differences, type Look } from '../support/disks/look';
+import { fill, giveSpaceBack, peakOf, type Shortage } from '../support/disks/space';
+import { traceActivate } from '../support/disks/tracing';
 import {
   type DiskMachine,
   makeStocks,
@@ -10,7 +10,7 @@ import {
   type Transition,
   transitions,
   withCopy,
-} from '../support/disks';
+} from '../support/disks/disks';
 
 /** How many amounts of free space each transition is tried with. */
 const AMOUNTS = Number(process.env['AMOUNTS'] ?? 8);

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { makeTemporaryDirectory } from '../support/sandbox';
-import { scenarios } from '../support/sweep-scenarios';
-import type { Swept } from '../support/sweep-worker';
+import { scenarios } from '../support/sweep/scenarios';
+import type { Swept } from '../support/sweep/worker';
 
 const WORKERS = 2;
 /** Tries one of so many points alone, where somebody is in a hurry. */
@@ -43,7 +43,7 @@ async function startWorker(name: string, part: number): Promise<Swept> {
   const where = mkdtempSync(join(directory, 'worker-'));
   // strace and what it traces take turns: on one processor that takes a third of the time.
   const processor = String(part % availableParallelism());
-  const script = join(import.meta.dir, '../support/sweep-worker.ts');
+  const script = join(import.meta.dir, '../support/sweep/worker.ts');
   const worker = [process.execPath, script, where, name, String(part), String(WORKERS * SPARSE)];
   const child = spawn('unshare', ['--mount', 'taskset', '--cpu-list', processor, ...worker], {
     stdio: ['ignore', 'pipe', 'pipe'],

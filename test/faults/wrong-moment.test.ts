@@ -8,7 +8,7 @@ import { carryOut } from '../../src/engine/transition/transition';
 import { activateOn } from '../support/cli';
 import { writeClosure } from '../support/closures';
 import { closureAt, contextOn, switchOn } from '../support/engine';
-import { crash } from '../support/model-machine';
+import { crash } from '../support/model/machine';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 
 // Somebody edits what a switch has just placed, or is about to replace. No edit is lost: it is in its place or a backup.

@@ -1,6 +1,6 @@
 import { lutimesSync, mkdirSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Contents, writeContents } from './closures';
+import { type Contents, writeContents } from '../closures';
 import { spawnSync } from 'node:child_process';
 
 /** Files that take blocks of their own, and many that take inodes. */

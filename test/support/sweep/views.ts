@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
-import { paths } from './sweep-closures';
-import { compareSnapshots, type Seen, takeSnapshot } from './snapshot';
+import { paths } from './closures';
+import { compareSnapshots, type Seen, takeSnapshot } from '../snapshot';
 
 /** All of a machine that a transition may change. */
 export interface Machine {

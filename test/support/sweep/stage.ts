@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Call, type Fault, faultOptions, readCalls, traced } from './sweep-calls';
-import { writeMachine } from './sweep-closures';
+import { type Call, type Fault, faultOptions, readCalls, traced } from './calls';
+import { writeMachine } from './closures';
 
 /** How a run ended; a status above 128 is a signal. */
 export interface Ended {
@@ -26,7 +26,7 @@ export interface Stage {
   readonly inject: (args: readonly string[], call: Call, fault: Fault, options?: readonly string[]) => Ended;
 }
 
-const binary = resolve(import.meta.dir, '../../dist/activate');
+const binary = resolve(import.meta.dir, '../../../dist/activate');
 
 /** A program that stands before the real one in PATH, and runs that under strace where it is asked to. */
 const stand = `#!/bin/sh

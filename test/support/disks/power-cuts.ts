@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, fsyncSync, futimesSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { OF_TESTS } from './disk-look';
-import { type AfterStop, traceActivate } from './disk-tracing';
+import { OF_TESTS } from './look';
+import { type AfterStop, traceActivate } from './tracing';
 import { type DiskMachine, imagesOf, type Layout, TRIAL_IMAGES } from './disks';
 
 /** What is on the disks after a power cut. */

@@ -1,7 +1,7 @@
-import { aboutOfCall, type Call, describeFault, type Fault } from './sweep-calls';
-import { judge, lookBefore } from './sweep-judge';
-import { prepare, scenarios } from './sweep-scenarios';
-import { openStage } from './sweep-stage';
+import { aboutOfCall, type Call, describeFault, type Fault } from './calls';
+import { judge, lookBefore } from './judge';
+import { prepare, scenarios } from './scenarios';
+import { openStage } from './stage';
 
 /** What sweeping a part of a scenario found. */
 export interface Swept {
@@ -24,7 +24,7 @@ const ERRORS = ['ENOSPC', 'EIO', 'EACCES', 'EROFS', 'EMFILE'];
 /** A disk that becomes read-only is tried at one of so many calls. */
 const LASTING_EACH = 3;
 
-// In a mount namespace of its own: `bun sweep-worker.ts DIRECTORY SCENARIO PART PARTS` sweeps each PARTS-th point.
+// In a mount namespace of its own: `bun worker.ts DIRECTORY SCENARIO PART PARTS` sweeps each PARTS-th point.
 const [directory = '', name = '', part = '0', parts = '1'] = process.argv.slice(2);
 const scenario = scenarios[name];
 if (scenario === undefined) throw new Error(`there is no scenario ${name}`);

@@ -1,11 +1,11 @@
-import { type Activate, activateOn } from './cli';
-import type { Act, Wish } from './model-acts';
-import { switched } from './model-apply';
-import { type Attitudes, type ModelClosure, type Thing, wantedBy, writeModelClosure } from './model-closure';
-import { compare } from './model-compare';
-import { changeMode, crash, edit, type Target } from './model-machine';
-import { type Destination, destinationFor, destinationOf, inOrder, isBelow, type Model } from './model-state';
-import type { Sandbox } from './sandbox';
+import { type Activate, activateOn } from '../cli';
+import type { Act, Wish } from './acts';
+import { switched } from './apply';
+import { type Attitudes, type ModelClosure, type Thing, wantedBy, writeModelClosure } from './closure';
+import { compare } from './compare';
+import { changeMode, crash, edit, type Target } from './machine';
+import { type Destination, destinationFor, destinationOf, inOrder, isBelow, type Model } from './state';
+import type { Sandbox } from '../sandbox';
 
 /** A machine with a model beside it; both have lived through the same. */
 export interface History {

@@ -1,5 +1,5 @@
 import { statfsSync } from 'node:fs';
-import { OF_TESTS } from './disk-look';
+import { OF_TESTS } from './look';
 import type { DiskMachine, Layout } from './disks';
 
 /** What runs out, and on which image. */

@@ -1,6 +1,6 @@
-import type { Thing, Wanted } from './model-closure';
-import { parentOf } from './model-closure';
-import { attitudeTo, hasRoom, inOrder, isBelow, isSame, oursAt, type Question, type Saved } from './model-state';
+import type { Thing, Wanted } from './closure';
+import { parentOf } from './closure';
+import { attitudeTo, hasRoom, inOrder, isBelow, isSame, oursAt, type Question, type Saved } from './state';
 
 /** What happens at one path. `save`: what was there is kept; else it was ours, and goes. */
 export type Deed = { readonly path: string } & (

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { Scope } from './model-apply';
-import { anyAttitudes, type Attitudes, names } from './model-closure';
+import type { Scope } from './apply';
+import { anyAttitudes, type Attitudes, names } from './closure';
 
 /** A transition that somebody asks for; the number picks from what there is by then. */
 export interface Wish {

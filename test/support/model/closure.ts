@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { type Node, type Tree, writeTree } from './trees';
+import { type Node, type Tree, writeTree } from '../trees';
 
 /** What a policy says about a name, wherever it is; the first rule that matches wins. */
 interface Rule {

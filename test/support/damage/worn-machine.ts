@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Step } from '../../src/core/plan/step';
-import { withMachine } from '../../src/engine/machine';
-import { prepareTransition } from '../../src/engine/prepare';
-import { carryOut } from '../../src/engine/transition/transition';
-import { insistOn } from './cli';
-import { type Contents, writeClosure, writeContents } from './closures';
-import { closureAt, contextOn } from './engine';
-import { makeSandbox, removeTree, type Sandbox } from './sandbox';
-import { resealed } from './seal';
+import type { Step } from '../../../src/core/plan/step';
+import { withMachine } from '../../../src/engine/machine';
+import { prepareTransition } from '../../../src/engine/prepare';
+import { carryOut } from '../../../src/engine/transition/transition';
+import { insistOn } from '../cli';
+import { type Contents, writeClosure, writeContents } from '../closures';
+import { closureAt, contextOn } from '../engine';
+import { makeSandbox, removeTree, type Sandbox } from '../sandbox';
+import { resealed } from '../seal';
 
 export const STATE = '/var/lib/activate';
 export const JOURNAL = `${STATE}/transition.json`;

@@ -1,7 +1,7 @@
-import type { Call } from './sweep-calls';
-import { edit } from './sweep-closures';
-import { type Ended, KILLED, type Stage } from './sweep-stage';
-import { type Machine, seeMachine } from './sweep-views';
+import type { Call } from './calls';
+import { edit } from './closures';
+import { type Ended, KILLED, type Stage } from './stage';
+import { type Machine, seeMachine } from './views';
 
 /** A command that is swept, and where it begins. */
 export interface Scenario {

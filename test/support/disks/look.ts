@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { compareSnapshots, type Seen, takeSnapshot } from './snapshot';
+import { compareSnapshots, type Seen, takeSnapshot } from '../snapshot';
 
 /** Everything about a tree that must be all old or all new. */
 export interface Look {

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
-import { openMachine, type TestMachine } from './machine';
-import { type Look, lookAt } from './disk-look';
-import type { Finished } from './namespace';
-import { writeDiskClosures, writeMachineEtc } from './disk-closures';
+import { openMachine, type TestMachine } from '../machine';
+import { type Look, lookAt } from './look';
+import type { Finished } from '../namespace';
+import { writeDiskClosures, writeMachineEtc } from './closures';
 
 /** Where the filesystems of a machine are: all on one, or /etc and /var each on one of its own. */
 export type Layout = 'one filesystem' | '/etc and /var apart';

@@ -1,8 +1,8 @@
-import type { ModelClosure } from './model-closure';
-import { differences, pointerOf, readFiles, readRecords, relativeTo } from './model-machine';
-import type { Files, Model } from './model-state';
-import type { Sandbox } from './sandbox';
-import { bytesOf } from './trees';
+import type { ModelClosure } from './closure';
+import { differences, pointerOf, readFiles, readRecords, relativeTo } from './machine';
+import type { Files, Model } from './state';
+import type { Sandbox } from '../sandbox';
+import { bytesOf } from '../trees';
 
 /** In which way the machine is not as the model says. */
 export function compare(sandbox: Sandbox, model: Model): string[] {

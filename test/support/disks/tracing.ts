@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { DiskMachine } from './disks';
-import { environment } from './namespace';
+import { environment } from '../namespace';
 
 /** What changes a filesystem, or has it written out; but not what begins again when a signal comes, as copy_file_range does. */
 const CALLS = [

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import type { Fault } from './sweep-calls';
-import { unmanaged } from './sweep-closures';
-import type { Prepared } from './sweep-scenarios';
-import type { Ended, Stage } from './sweep-stage';
-import { compareMachines, identify, MISSING, seeMachine, viewOf } from './sweep-views';
+import type { Fault } from './calls';
+import { unmanaged } from './closures';
+import type { Prepared } from './scenarios';
+import type { Ended, Stage } from './stage';
+import { compareMachines, identify, MISSING, seeMachine, viewOf } from './views';
 
 /** What was seen before anything happened to the machine. */
 export interface Before {

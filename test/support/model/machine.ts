@@ -9,19 +9,19 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { ActivateError } from '../../src/core/errors';
-import type { Step } from '../../src/core/plan/step';
-import { withMachine } from '../../src/engine/machine';
-import { prepareTransition, type Target } from '../../src/engine/prepare';
+import { ActivateError } from '../../../src/core/errors';
+import type { Step } from '../../../src/core/plan/step';
+import { withMachine } from '../../../src/engine/machine';
+import { prepareTransition, type Target } from '../../../src/engine/prepare';
 
 export type { Target };
-import { carryOut } from '../../src/engine/transition/transition';
-import { contextOn } from './engine';
-import type { Attitudes, Thing } from './model-closure';
-import type { Scope } from './model-apply';
-import type { Files } from './model-state';
-import type { Sandbox } from './sandbox';
-import { bytesOf } from './trees';
+import { carryOut } from '../../../src/engine/transition/transition';
+import { contextOn } from '../engine';
+import type { Attitudes, Thing } from './closure';
+import type { Scope } from './apply';
+import type { Files } from './state';
+import type { Sandbox } from '../sandbox';
+import { bytesOf } from '../trees';
 
 /** What is below a directory, by paths that begin with a name of the caller's; read without help from what is under test. */
 export function readFiles(directory: string | Buffer, name: string): Map<string, Thing> {

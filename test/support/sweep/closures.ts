@@ -1,6 +1,6 @@
 import { lutimesSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Contents, writeContents } from './closures';
+import { type Contents, writeContents } from '../closures';
 
 /** What the machine has at the beginning. */
 const machine: Contents = {

@@ -1,5 +1,5 @@
-import type { Attitudes, ModelClosure, Thing, Wanted } from './model-closure';
-import { attitudeOf, parentOf } from './model-closure';
+import type { Attitudes, ModelClosure, Thing, Wanted } from './closure';
+import { attitudeOf, parentOf } from './closure';
 
 /** What is at each path below /etc; each has a directory above it. */
 export type Files = ReadonlyMap<string, Thing>;

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { activateOn, type Ran } from './cli';
+import { activateOn, type Ran } from '../cli';
 import type { Mutation } from './mutations';
-import type { Sandbox } from './sandbox';
-import { compareSnapshots, type Seen, takeSnapshot } from './snapshot';
+import type { Sandbox } from '../sandbox';
+import { compareSnapshots, type Seen, takeSnapshot } from '../snapshot';
 import { adaptedTo, copyMachine, originals, strangers, treasures } from './worn-machine';
 
 /** One file of a machine that is not what `activate` wrote. */

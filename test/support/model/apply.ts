@@ -1,6 +1,6 @@
-import type { Thing } from './model-closure';
-import { parentOf } from './model-closure';
-import { decide, type Deed } from './model-decide';
+import type { Thing } from './closure';
+import { parentOf } from './closure';
+import { decide, type Deed } from './decide';
 import {
   type Destination,
   type Files,
@@ -10,7 +10,7 @@ import {
   type Question,
   type Saved,
   treeAt,
-} from './model-state';
+} from './state';
 
 /** Which of the two a command moves. */
 export type Scope = 'live and default' | 'live' | 'default';
