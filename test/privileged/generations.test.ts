@@ -73,6 +73,8 @@ describe('a closure for one time only', () => {
       managed: 0,
       drifted: [],
       kept: [],
+      merged: [],
+      backups: 0,
       displaced: 0,
       unread: [],
     });

@@ -55,10 +55,11 @@ describe('while another activation runs', () => {
     const after = everything();
     holder.kill('SIGKILL');
     await holder.finished;
-    expect(finished).toEqual({
+    expect({ ...finished, stderr: finished.stderr.replace(/process \d+/u, 'process PID') }).toEqual({
       status: 75,
       stdout: '',
-      stderr: 'activate: /run/activate/lock: another activation is running\nWait for it to finish.\n',
+      stderr:
+        'activate: /run/activate/lock: another activation is running: process PID, sleep 1000\nWait for it to finish, or use --wait SECONDS.\n',
     });
     expect(compareSnapshots(before, after, { times: true })).toEqual([]);
   });
