@@ -7,6 +7,7 @@ import { POINTER } from '../core/entry';
 import { withLockedMachine } from './locked';
 import type { Machine } from './machine';
 import { readJournal } from './transition/journal';
+import { sweep, sweepIfPossible } from './transition/litter';
 import { type Resumed, resumeTransition } from './transition/resume';
 import { type Attitudes, type Prepared, prepareTransition, type Target } from './prepare';
 import { carryOut, isVisible, type Scope, stageForBoot } from './transition/transition';
@@ -136,12 +137,17 @@ export function refuseInterrupted(machine: Machine): void {
 
 /** Finishes or undoes what a crash interrupted. */
 export function resume(context: Context): Promise<Resumed> {
-  return withLockedMachine(context, (machine) => resumeTransition(context, machine));
+  return withLockedMachine(context, async (machine) => {
+    const resumed = await resumeTransition(context, machine);
+    sweep(machine);
+    return resumed;
+  });
 }
 
 /** What a crash interrupted comes to its end before anything else begins. */
 async function resumeFirst(context: Context, machine: Machine): Promise<void> {
   const resumed = await resumeTransition(context, machine);
+  sweepIfPossible(context, machine);
   if (resumed.state === 'nothing to do') return;
   const { from, to, state, live } = resumed;
   context.log.warn(

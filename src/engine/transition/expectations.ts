@@ -71,13 +71,25 @@ function isExpected(root: Root, path: TargetPath, { found, mtimeNs }: Expected):
   return status.sizeBytes === found.sizeBytes && (mtimeNs === undefined || status.mtimeNs.toString() === mtimeNs);
 }
 
+const CHANGED_WAY = 'a link is in the way';
+
+/** Whether an error is one of {@link refuseLinkInTheWay}. */
+export function isChangedWay(error: unknown): boolean {
+  return error instanceof ActivateError && error.cause === CHANGED_WAY;
+}
+
 /**
  * Makes sure that what seems to be gone is not merely out of sight, behind a link that somebody put in its way.
  *
  * @throws {ActivateError} `IO`
  */
 export function refuseLinkInTheWay(root: Root, path: TargetPath): void {
-  if (isBehindLink(root, path)) throw changed(path);
+  if (!isBehindLink(root, path)) return;
+  throw new ActivateError('IO', 'somebody changed it since the plan was made', {
+    path,
+    hint: 'A link is in its way: remove that.',
+    cause: CHANGED_WAY,
+  });
 }
 
 function changed(path: TargetPath): ActivateError {

@@ -1,8 +1,7 @@
-import { isOneAct, type OneAct, type Step } from '../../core/plan/step';
+import { inverse, isOneAct, type OneAct, type Step } from '../../core/plan/step';
 import { backupContent } from '../../core/records/backup';
 import { exchangePaths, renamePath } from '../../system/changing';
 import { readStatus } from '../../system/reading';
-import { errnoOf } from '../../system/syscalls/errno';
 import { keepStray } from '../backups/keeping';
 import { asExpected } from './expectations';
 import { performStep, type Stagehand } from './perform';
@@ -29,18 +28,24 @@ export async function finishStep(stagehand: Stagehand, step: Step): Promise<void
       writeSnippet(machine, journal.to, { ...journal.phases, remove });
       return performStep(stagehand, left);
     }
-    case 'own':
-      try {
-        await performStep(stagehand, step);
-      } catch (error) {
-        const errno = errnoOf(error);
-        if (errno === undefined || !['ESTALE', 'ENOENT', 'ENOTDIR', 'ELOOP'].includes(errno)) throw error;
-        stagehand.context.log.warn('somebody changed this directory meanwhile; it stays as it is', { path: step.path });
-      }
-      return undefined;
     default:
       return performStep(stagehand, step);
   }
+}
+
+/**
+ * Undoes a step of a transition that a crash interrupted, with the same patience: what comes back takes its place, and what
+ * is there by now becomes a backup.
+ */
+export async function undoStep(stagehand: Stagehand, step: Step): Promise<void> {
+  const { context, machine, journal } = stagehand;
+  const { root } = machine;
+  if (step.op !== 'exchange' && step.op !== 'park') return performStep(stagehand, inverse(step));
+  const { path, aside } = step;
+  if (readStatus(root, path) === undefined) return renamePath(root, aside, path);
+  exchangePaths(root, path, aside);
+  if (step.op === 'park') await keepStray(context, machine, { path, aside, generation: journal.to });
+  return undefined;
 }
 
 /** What is put aside here, and is not what the plan saw, is found to be so when it would be discarded. */

@@ -15,16 +15,17 @@ import { dropPartial, NEW_ROLE } from './stage';
  * Removes what a crash can leave without a journal that knows of it: names that nobody refers to, each of them only ever
  * half of a rename. Nothing else has such a name.
  */
-export function sweep(context: Context, machine: Machine): void {
+export function sweepIfPossible(context: Context, machine: Machine): void {
   try {
-    sweepAll(machine);
+    sweep(machine);
   } catch (error) {
     if (!(error instanceof ActivateError)) throw error;
     context.log.warn(`could not remove what a crash left: ${error.message}`, { path: error.path });
   }
 }
 
-function sweepAll(machine: Machine): void {
+/** {@link sweepIfPossible}, for whoever wants to know that it was not. */
+export function sweep(machine: Machine): void {
   const { root } = machine;
   const namesIn = (directory: TargetPath): string[] =>
     readStatus(root, directory)?.kind === 'directory' ? listDirectory(root, directory).map(({ name }) => name) : [];

@@ -1,6 +1,7 @@
 import type { Context } from '../../context';
 import { POINTER } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
+import { sameOwnership } from '../../core/found';
 import { ancestorsOf, hostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
 import { isAside } from '../../core/plan/draft';
 import { type Gone, isOneAct, type Made, type MadeAt, type Step } from '../../core/plan/step';
@@ -213,7 +214,9 @@ function firstUnmade({ root }: Machine, objects: readonly MadeAt[]): TargetPath 
   const links = new Map<TargetPath, { name: string; linkText: string }[]>();
   for (const { path, made } of objects) {
     if (made.kind !== 'symlink') {
-      if (readStatus(root, path)?.kind !== made.kind) return path;
+      const status = readStatus(root, path);
+      // The line of something below makes it too, with other modes.
+      if (status?.kind !== made.kind || !sameOwnership(status, made)) return path;
       continue;
     }
     const directory = parentOf(path);

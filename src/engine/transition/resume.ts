@@ -1,15 +1,15 @@
 import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
-import { inverse, isOneAct, type OneAct, type Step } from '../../core/plan/step';
+import { isOneAct, type OneAct, pathOf, type Step } from '../../core/plan/step';
 import type { Journal } from '../../core/records/journal';
 import { readStatus } from '../../system/reading';
 import { backupContent } from '../../core/records/backup';
 import type { Machine } from '../machine';
-import { finishStep } from './finishing';
+import { finishStep, undoStep } from './finishing';
+import { errnoOf } from '../../system/syscalls/errno';
+import { isChangedWay } from './expectations';
 import { cleanUp, commit, showAgain, withdraw } from './ending';
 import { readJournal } from './journal';
-import { sweep } from './litter';
-import { performStep, type Stagehand } from './perform';
 import { checkNextLedger, isCommitted } from './stage';
 
 /** How an interrupted transition ended. */
@@ -26,7 +26,6 @@ export async function resumeTransition(context: Context, machine: Machine): Prom
   const journal = readJournal(machine);
   if (journal !== undefined)
     await (journal.phase === 'swap' ? finish(context, machine, journal) : undo(context, machine, journal));
-  sweep(context, machine);
   if (journal === undefined) return { state: 'nothing to do' };
   const { from, to } = journal;
   return journal.phase === 'swap'
@@ -40,7 +39,7 @@ async function undo(context: Context, machine: Machine, journal: Journal): Promi
   const reach = journal.phase === 'create' ? 'staged alone' : 'in place';
   for (const step of steps.toReversed())
     if (!isOneAct(step) || isStillDone(machine, journal, step))
-      await perform({ context, machine, journal, reach }, inverse(step));
+      await unlessOutOfReach(context, step, () => undoStep({ context, machine, journal, reach }, step));
   await orStuck(() => showAgain(context, machine, journal, journal.from));
   await orStuck(() => withdraw(context, machine, journal));
 }
@@ -51,7 +50,7 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
     checkNextLedger(machine, journal.to);
     for (const step of [...journal.phases.swap, ...journal.phases.remove])
       if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
-        await orStuck(() => finishStep({ context, machine, journal, reach: 'in place' }, step));
+        await unlessOutOfReach(context, step, () => finishStep({ context, machine, journal, reach: 'in place' }, step));
     await orStuck(() => commit(machine, journal));
   }
   await cleanUp(context, machine, journal);
@@ -87,8 +86,25 @@ function isParked({ root }: Machine, { op, path }: OneAct): boolean {
   return op === 'park' && readStatus(root, path) === undefined;
 }
 
-function perform(stagehand: Stagehand, step: Step): Promise<void> {
-  return orStuck(() => performStep(stagehand, step));
+/**
+ * Where a directory is none any more, or a link is in its place, whoever put it there has what was in it as well: that is no
+ * reason to leave everybody else with a transition that never ends.
+ */
+async function unlessOutOfReach(context: Context, step: Step, action: () => Promise<void>): Promise<void> {
+  await orStuck(async () => {
+    try {
+      await action();
+    } catch (error) {
+      if (!isOutOfReach(error)) throw error;
+      context.log.warn('somebody changed the way to this while it was interrupted; it is left as it is', {
+        path: pathOf(step),
+      });
+    }
+  });
+}
+
+function isOutOfReach(error: unknown): boolean {
+  return isChangedWay(error) || ['ENOTDIR', 'ELOOP', 'ESTALE'].includes(errnoOf(error) ?? '');
 }
 
 /** @throws {ActivateError} `UNDO_FAILED` for whatever `action` throws */
