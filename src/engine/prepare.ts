@@ -6,6 +6,7 @@ import type { Merge } from '../core/plan/merge';
 import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Actual } from '../core/found';
+import { backupContent } from '../core/records/backup';
 import { type AttitudeRule, type Generation, generationDirectory } from '../core/records/generation';
 import { manifestPieces, withheldDigests } from '../core/records/manifest';
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
@@ -83,7 +84,7 @@ export function prepareTransition(
   attitudes: Attitudes = {},
 ): Prepared {
   const state = readState(machine);
-  const live = readLive(machine, state.live);
+  const live = withoutLost(machine, readLive(machine, state.live));
   tidy(live.entries.length);
   const generation = isRecorded(live) ? live.generation : undefined;
   const to = destinationOf(context, machine, target, { state, live });
@@ -99,6 +100,26 @@ export function prepareTransition(
     ...actual.unread.map((path) => ({ path, why: 'no permission to read it' })),
   ];
   return { ...answer, state, from, to, actual, merges, unread };
+}
+
+/**
+ * Whoever may write a directory can take away what is aside in it before it becomes a backup: then there is nothing that
+ * could come back.
+ */
+function withoutLost<Live extends Side>(machine: Machine, live: Live): Live {
+  const displaced = [...live.ledger.displaced].filter(([, backup]) => hasContent(machine, backup));
+  if (displaced.length === live.ledger.displaced.size) return live;
+  return { ...live, ledger: { ...live.ledger, displaced: new Map(displaced) } };
+}
+
+/** Who is not root takes it to be there. */
+function hasContent({ root }: Machine, backup: number): boolean {
+  try {
+    return readStatus(root, backupContent(backup)) !== undefined;
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'PERMISSION') return true;
+    throw error;
+  }
 }
 
 function isRecorded(side: Side): side is Recorded {

@@ -4,10 +4,10 @@ import { ActivateError } from '../../core/errors';
 import { hostPath } from '../../core/path';
 import { JOURNAL } from '../../core/records/generation';
 import type { Journal } from '../../core/records/journal';
-import { readLinkText } from '../../system/reading';
+import { readLinkText, readStatus } from '../../system/reading';
 import { removeProtected } from '../../system/protecting';
 import { removeTree } from '../../system/removing';
-import { backupDirectory, BACKUPS } from '../../core/records/backup';
+import { backupContent, backupDirectory, BACKUPS } from '../../core/records/backup';
 import { backupNumbers } from '../backups/storing';
 import { readGeneration, roleLink } from '../generations';
 import type { Machine } from '../machine';
@@ -49,6 +49,7 @@ export async function cleanUp(context: Context, machine: Machine, journal: Journ
     discardCopied(machine, phases.remove);
     await discard(context, machine, { from, to }, phases.discard);
     for (const backup of phases.spent) removeTree(root, backupDirectory(backup));
+    dropEmptyBackups(machine, journal);
     if (to === 0) removeTree(root, snippetOf(0));
     removeTree(root, MERGED);
     syncWritten(machine, journal);
@@ -62,6 +63,14 @@ export async function cleanUp(context: Context, machine: Machine, journal: Journ
       cause: error,
     });
   }
+}
+
+/** Somebody who may write a directory can take away what was to be kept from it. */
+function dropEmptyBackups({ root }: Machine, { firstBackup, phases }: Journal): void {
+  phases.backups.forEach((_, index) => {
+    const number = firstBackup + index;
+    if (readStatus(root, backupContent(number)) === undefined) removeTree(root, backupDirectory(number));
+  });
 }
 
 /** Takes away what was written for a transition that did not happen; its steps are undone already. */
