@@ -26,6 +26,12 @@ beforeAll(async () => {
 });
 afterAll(async () => machine.close());
 
+/** On a machine what is kept as a backup was made at another time than what took its place; a copy makes both at once. */
+const copyLater = `
+  cp -a /var/images/switched/upper ${LAYERS}/upper
+  rm -rf ${LAYERS}/upper/var/lib/activate/backups; sleep 0.02
+  cp -a /var/images/switched/upper/var/lib/activate/backups ${LAYERS}/upper/var/lib/activate/backups`;
+
 /** Mounts a tree whose lower layer is on another filesystem than the upper one, as on a machine that runs from an image. */
 async function withOverlay<Result>(
   layers: 'fresh' | 'switched' | 'as left',
@@ -35,7 +41,7 @@ async function withOverlay<Result>(
     removeTree(machine.on(`${LAYERS}/upper`));
     await machine.shell(`
       rm -rf ${LAYERS}/work; mkdir ${LAYERS}/work
-      ${layers === 'fresh' ? `mkdir ${LAYERS}/upper` : `cp -a /var/images/switched/upper ${LAYERS}/upper`}
+      ${layers === 'fresh' ? `mkdir ${LAYERS}/upper` : copyLater}
     `);
   }
   await machine.shell(`
