@@ -62,7 +62,8 @@ function isBehindLink(root: Root, path: TargetPath): boolean {
   return ancestorsOf(path).some((above) => readStatus(root, above)?.kind === 'symlink');
 }
 
-function isExpected(root: Root, path: TargetPath, { found, mtimeNs }: Expected): boolean {
+/** Whether what is at a path looks like what the plan saw. */
+export function isExpected(root: Root, path: TargetPath, { found, mtimeNs }: Expected): boolean {
   if (found.kind === 'symlink') return readLinkText(root, path) === found.linkText;
   const status = readStatus(root, path);
   if (found.kind === 'special') return status?.kind === found.what;

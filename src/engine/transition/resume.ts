@@ -7,7 +7,8 @@ import { backupContent } from '../../core/records/backup';
 import type { Machine } from '../machine';
 import { finishStep, undoStep } from './finishing';
 import { errnoOf } from '../../system/syscalls/errno';
-import { isChangedWay } from './expectations';
+import type { Root } from '../../system/rooted';
+import { isChangedWay, isExpected } from './expectations';
 import { cleanUp, commit, showAgain, withdraw } from './ending';
 import { readJournal } from './journal';
 import { checkNextLedger, isCommitted } from './stage';
@@ -62,11 +63,13 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
  * It is the name aside that tells, because nobody else uses it: what was staged is there, by its identity, until it has taken
  * its place; what was parked is there, or has become a backup since.
  */
-function isDone({ root }: Machine, { identities, firstBackup, phases }: Journal, { op, aside }: OneAct): boolean {
+function isDone({ root }: Machine, { identities, firstBackup, phases }: Journal, step: OneAct): boolean {
+  const { op, aside } = step;
   const there = readStatus(root, aside);
   // Somebody who may write there took it away: there is nothing to put in its place any more.
-  if (op !== 'park') return there === undefined || there.identity !== identities[aside];
-  const backup = phases.remove.find((step) => step.op === 'save' && step.aside === aside);
+  if (op !== 'park')
+    return there === undefined || there.identity !== identities[aside] || (op === 'exchange' && isSwapped(root, step));
+  const backup = phases.remove.find((each) => each.op === 'save' && each.aside === aside);
   const number = backup?.op === 'save' ? backup.backup : firstBackup;
   return there !== undefined || (backup !== undefined && readStatus(root, backupContent(number)) !== undefined);
 }
@@ -79,6 +82,12 @@ function isStillDone({ root }: Machine, { identities }: Journal, { op, path, asi
   if (op === 'place') return readStatus(root, path)?.identity === identities[aside];
   const there = readStatus(root, aside);
   return there !== undefined && (op === 'park' || there.identity !== identities[aside]);
+}
+
+/** Two objects can be born in one instant, where a copy made both: then what they look like tells. */
+function isSwapped(root: Root, step: OneAct): boolean {
+  if (!('was' in step)) return false;
+  return isExpected(root, step.aside, step.was) && !isExpected(root, step.path, step.was);
 }
 
 /** Whether what was to be put aside is gone from its path: it may have become a backup or have been removed since. */
