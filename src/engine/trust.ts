@@ -1,5 +1,5 @@
 import type { Context } from '../context';
-import { POINTER, STATE } from '../core/entry';
+import { isShared, POINTER, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import { ancestorsOf, hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
 import { GENERATIONS } from '../core/records/generation';
@@ -20,9 +20,7 @@ export function refuseUntrusted({ uid }: Context, machine: Machine): void {
     if (status === undefined) continue;
     const isOurs = status.uid === 0 || status.uid === uid;
     const isSticky = (status.mode & 0o1000) !== 0 && path !== STATE;
-    const isShared =
-      (status.mode & 0o022) !== 0 && !isSticky && !(isGroupOfRoot(status) && (status.mode & 0o002) === 0);
-    if (isOurs && !isShared) continue;
+    if (isOurs && (isSticky || !isShared(status))) continue;
     throw new ActivateError('REFUSED', 'others may write here, so what activate records below cannot be trusted', {
       path: hostPath(machine.root.path, path),
       hint: `Make it root's, with mode 0755: \`chown root:root\` and \`chmod 0755\`.`,
@@ -53,10 +51,6 @@ function refuseUnwritable({ root }: Machine): void {
       hint: '`chattr -i -a` it, or remount it read-write.',
     });
   }
-}
-
-function isGroupOfRoot({ gid }: { readonly gid: number }): boolean {
-  return gid === 0;
 }
 
 function refuseOtherKind({ root }: Machine, path: TargetPath): void {

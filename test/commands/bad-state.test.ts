@@ -260,6 +260,17 @@ function logTo(): Log & { readonly said: string[] } {
   return { said, debug: ignore, info: ignore, warn: (message) => void said.push(message), error: ignore };
 }
 
+test('what is left of a generation that was dropped goes, and a new one of its number stays', async () => {
+  await withTwoGenerations(async (sandbox) => {
+    mkdirSync(sandbox.on(`${STATE}/generations/.dropping-2`));
+    const before = takeSnapshot(sandbox.on(`${STATE}/generations/2`));
+    await insistOn(sandbox)('resume');
+    const after = takeSnapshot(sandbox.on(`${STATE}/generations`)).map(({ path }) => path);
+    expect(after.filter((path) => path.startsWith('/.'))).toEqual([]);
+    expect(compareSnapshots(before, takeSnapshot(sandbox.on(`${STATE}/generations/2`)), { times: true })).toEqual([]);
+  });
+});
+
 test('what was interrupted comes first', async () => {
   await withTwoGenerations(async (sandbox) => {
     const journal = {

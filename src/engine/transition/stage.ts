@@ -82,8 +82,13 @@ export function dropGeneration({ root }: Machine, number: number, storePath: str
 export function dropPartial(machine: Machine, name: string): void {
   const number = /^\.(?:staging|dropping)-(\d+)$/u.exec(name)?.[1];
   if (number === undefined) return;
-  if (name.startsWith(DROPPING)) for (const store of ['/gnu/', '/nix/']) dropGeneration(machine, Number(number), store);
-  else removeProtected(machine.root, joinTarget(GENERATIONS, name));
+  const { root } = machine;
+  // The number may belong to a new generation by now: that one, and its gc root, stay.
+  const isFree = readStatus(root, generationDirectory(Number(number))) === undefined;
+  const links =
+    isFree && name.startsWith(DROPPING) ? ['/gnu/', '/nix/'].map((store) => gcRoot(store, Number(number))) : [];
+  for (const link of links) if (readLinkText(root, link) !== undefined) removeFile(root, link);
+  removeProtected(root, joinTarget(GENERATIONS, name));
 }
 
 /** How the name of what is being removed begins. */
