@@ -51,7 +51,7 @@ function lockedBy(holder: Holder | undefined, waitedMs: number): ActivateError {
   const who =
     holder === undefined
       ? ''
-      : `: process ${holder.pid}, ${holder.command || 'which has ended and left it to systemd-tmpfiles'}`;
+      : `: process ${holder.pid}, ${holder.command || 'which has ended and left it to a program that it started'}`;
   const waited = waitedMs === 0 ? '' : `, after ${waitedMs / 1000} s still`;
   return new ActivateError('LOCKED', `another activation is running${waited}${who}`, {
     path: LOCK,

@@ -10,6 +10,14 @@ export interface Machine {
   readonly lock?: number;
 }
 
+/**
+ * What a program that writes has to inherit: it holds the lock as well, so that nobody else begins before it has ended, should
+ * `activate` be killed.
+ */
+export function heldDescriptors({ lock }: Machine): readonly number[] {
+  return lock === undefined ? [] : [lock];
+}
+
 /** Opens the root directory for the length of a task. */
 export async function withMachine<Result>(
   context: Context,

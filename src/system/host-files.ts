@@ -92,17 +92,12 @@ export function digestInRoot(
  * Copies a tree with owners, modes, times, links, hard links and extended attributes; content is shared where the
  * filesystem can. `to` must not exist.
  *
+ * @param held descriptors that cp keeps open to its end, such as that of a lock: it may outlive whoever started it
  * @throws {ActivateError} `IO`, with what cp said
  */
-export async function copyTree(from: HostPath, to: HostPath): Promise<void> {
-  const { status, stderr } = await runProgram('cp', [
-    '--archive',
-    '--reflink=auto',
-    '--no-target-directory',
-    '--',
-    from,
-    to,
-  ]);
+export async function copyTree(from: HostPath, to: HostPath, held: readonly number[]): Promise<void> {
+  const args = ['--archive', '--reflink=auto', '--no-target-directory', '--', from, to];
+  const { status, stderr } = await runProgram('cp', args, { inherit: held });
   if (status === 0) return;
   throw new ActivateError('IO', `cannot copy it: ${stderr.trim().split('\n').at(-1) ?? ''}`, { path: from });
 }
@@ -112,7 +107,12 @@ export async function copyTree(from: HostPath, to: HostPath): Promise<void> {
  *
  * No link on the way is followed: cp is given descriptors of the directories.
  */
-export async function copyTreeInto(root: Root, from: TargetPath, directory: TargetPath): Promise<void> {
+export async function copyTreeInto(
+  root: Root,
+  from: TargetPath,
+  directory: TargetPath,
+  held: readonly number[],
+): Promise<void> {
   const source = attempt('open the directory', from, () =>
     must(openPath(root, parentOf(from), open.handle | open.directory), 'openat2', from),
   );
@@ -121,7 +121,7 @@ export async function copyTreeInto(root: Root, from: TargetPath, directory: Targ
     try {
       const args = ['--archive', '--reflink=auto', '--no-target-directory', '--'];
       const paths = [`/proc/self/fd/3/${nameOf(from)}`, '/proc/self/fd/4/content'];
-      const { status, stderr } = await runProgram('cp', [...args, ...paths], { inherit: [source, target] });
+      const { status, stderr } = await runProgram('cp', [...args, ...paths], { inherit: [source, target, ...held] });
       if (status !== 0)
         throw new ActivateError('IO', `cannot copy it: ${stderr.trim().split('\n').at(-1) ?? ''}`, { path: from });
     } finally {

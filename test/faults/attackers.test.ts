@@ -73,7 +73,7 @@ async function switchToAndFro(
     ends[status] = (ends[status] ?? 0) + 1;
     if (![0, 3, 4, 5, 74].includes(status)) throw new Error(`status ${status}: ${stderr}`);
     if (status === 5 || stderr.includes('activate resume')) {
-      const resumed = await machine.attempt(['resume']);
+      const resumed = await machine.attempt(['resume', '--wait', '60']);
       ends[`resume ${resumed.status}`] = (ends[`resume ${resumed.status}`] ?? 0) + 1;
     }
   }
@@ -119,7 +119,7 @@ describe('a user who swaps directories for links while root switches', () => {
 /** With nobody disturbing it the machine comes to rest, and stays there. */
 async function settle(closures: readonly string[]): Promise<void> {
   await machine.shell('for top in shared open team; do rm -rf /etc/$top/jail /etc/$top/bait; done');
-  await machine.activate('resume');
+  await machine.activate('resume', '--wait', '60');
   for (const closure of [...closures, ...closures]) await machine.activate('switch', closure, ...backup);
   await machine.activate('diff', '--exit-code');
   // What he moved out of the way while it was being undone lies in his directories, where nobody can find it again.
@@ -170,7 +170,7 @@ describe('an administrator who edits at the wrong moment', () => {
       .trim()
       .split('\n')
       .map((line) => line.split(' ').map(Number));
-    await machine.activate('resume');
+    await machine.activate('resume', '--wait', '60');
     const there = editsIn(machine.on('/etc'));
     const kept = editsIn(machine.on('/var/lib/activate/backups'));
     const accounted = new Set([...replaced, ...there, ...kept]);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { openMachine, type TestMachine } from '../support/machine';
 import { type Contents, writeClosure } from '../support/closures';
-import type { Finished } from '../support/namespace';
+import { environment, type Finished } from '../support/namespace';
 
 const ROUNDS = Number(process.env['RUNS'] ?? 25);
 const EIGHT = Array.from({ length: 8 }, (_, index) => index);
@@ -153,6 +153,23 @@ test('eight that are killed at random leave what one resume makes one of the eig
   console.log(`${ROUNDS} rounds of eight killed: resume ended ${JSON.stringify(ends)}`);
 }, 1_800_000);
 
+test('what a killed switch had cp do is over before anybody else begins', async () => {
+  // The real cp, which takes its time.
+  mkdirSync(machine.on('/slow'));
+  writeFileSync(machine.on('/slow/cp'), '#!/bin/sh\ntouch /slow/begun\nsleep 2\nexec /bin/cp "$@"\n', { mode: 0o755 });
+  const { kill, finished } = machine.start(['activate', 'switch', closures[0] ?? ''], {
+    environment: { PATH: `/slow:${environment.PATH}` },
+  });
+  while (!existsSync(machine.on('/slow/begun'))) await Bun.sleep(5);
+  kill('SIGKILL');
+  await finished;
+  expect(await machine.attempt(['resume'])).toMatchObject({ status: 75 });
+  expect(await machine.activate('resume', '--json', '--wait', '60')).toContain('"undone"');
+  expect(readdirSync(machine.on('/var/lib/activate/generations'))).toEqual([]);
+  await Bun.sleep(100);
+  expect(readdirSync(machine.on('/var/lib/activate/generations'))).toEqual([]);
+});
+
 test('whoever reads while generations come and go sees whole records', async () => {
   const readers = [
     watch([['list'], ['list', '--json']]),
@@ -170,7 +187,7 @@ test('whoever reads while generations come and go sees whole records', async () 
   expect(ends.flatMap(({ failures }) => failures)).toEqual([]);
 }, 1_800_000);
 
-/** systemd-tmpfiles holds the lock until it has ended. */
+/** cp and systemd-tmpfiles hold the lock until they have ended. */
 async function resumed(): Promise<string> {
   for (;;) {
     const finished = await machine.attempt(['resume', '--json']);

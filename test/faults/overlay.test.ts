@@ -85,7 +85,7 @@ test('a switch that is killed is recovered from after the next boot, when inodes
 });
 
 async function recover({ old, fresh }: Record<'old' | 'fresh', Look>): Promise<{ end: string; wrong: string[] }> {
-  const { status, stdout, stderr } = await machine.activateAt(ROOT, 'resume', '--json');
+  const { status, stdout, stderr } = await machine.activateAt(ROOT, 'resume', '--json', '--wait', '60');
   if (status !== 0 || stderr !== '') return { end: 'stuck', wrong: [`status ${status}: ${stderr}`] };
   const { state } = JSON.parse(stdout) as { state: string };
   const look = machine.lookAt(ROOT);

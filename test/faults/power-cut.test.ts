@@ -127,7 +127,7 @@ async function recover(layout: Layout, cut: Cut, looks: Looks): Promise<{ end: s
   layCut(machine, layout, images, cut);
   await machine.shell(mountScript(layout, images, root));
   try {
-    const { status, stdout, stderr } = await machine.activateAt(root, 'resume', '--json');
+    const { status, stdout, stderr } = await machine.activateAt(root, 'resume', '--json', '--wait', '60');
     if (status !== 0 || stderr !== '') return { end: 'stuck', wrong: [`status ${status}: ${stderr}`] };
     const { state } = JSON.parse(stdout) as { state: string };
     const recovered = await showDefault(root, state);
@@ -152,7 +152,7 @@ async function showDefault(root: string, state: string): Promise<Look> {
 }
 
 async function whatResumeChanges(root: string, recovered: Look): Promise<string[]> {
-  const said = await machine.insistAt(root, 'resume', '--json');
+  const said = await machine.insistAt(root, 'resume', '--json', '--wait', '60');
   const status = JSON.parse(await machine.insistAt(root, 'status', '--json')) as Record<string, unknown>;
   const { interrupted, drifted } = status;
   return [

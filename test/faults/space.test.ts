@@ -149,7 +149,7 @@ async function tryKilled(
   await fill(machine, root, shortage, left);
   await traceActivate(machine, [...args, '--root', root], (stop) => (stop === at.stop ? 'kill' : 'go on'));
   await giveSpaceBack(machine, root, shortage);
-  const { status, stdout, stderr } = await machine.activateAt(root, 'resume', '--json');
+  const { status, stdout, stderr } = await machine.activateAt(root, 'resume', '--json', '--wait', '60');
   if (status !== 0 || stderr !== '') return { end: 'stuck', wrong: [`status ${status}: ${stderr}`] };
   const { state } = JSON.parse(stdout) as { state: string };
   const wanted = state === 'finished' ? { ...after, times: false } : { ...before, times: true };

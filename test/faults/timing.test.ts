@@ -133,7 +133,7 @@ test.each([0o777, 0o755])(
         expect(['FAILED', 'UNDO_FAILED', 'done', 'too late']).toContain(end);
         renameSync(sub, sandbox.on(`/victim-link-${at}`));
         renameSync(real, sub);
-        await insistOn(sandbox)('resume');
+        await insistOn(sandbox)('resume', '--wait', '60');
       }
     });
   },

@@ -125,7 +125,7 @@ test.each(edited)(
         const isDirectory = lstatSync(sandbox.on(`/etc/${name}`), { throwIfNoEntry: false })?.isDirectory() === true;
         if (crashed !== 'crashed' || !isMade || isDirectory) return crashed;
         edit(sandbox.on(`/etc/${name}`), 'own\n');
-        const resumed = await activateOn(sandbox)('resume');
+        const resumed = await activateOn(sandbox)('resume', '--wait', '60');
         if (!contents(sandbox).includes('own\n')) stuck.push(`lost at ${at}`);
         const switched = await activateOn(sandbox)(
           'switch',

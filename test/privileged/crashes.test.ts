@@ -120,7 +120,7 @@ describe.each(places)('%s, a transition', (place, mounts) => {
       for (const moment of moments) {
         const old = await goTo(before);
         const status = await hit(args, 'SIGKILL', moment, times);
-        const { status: resumed, stdout, stderr } = await machine.attempt(['resume', '--json']);
+        const { status: resumed, stdout, stderr } = await machine.attempt(['resume', '--json', '--wait', '60']);
         expect({ moment, status: resumed, stderr }).toEqual({ moment, status: 0, stderr: '' });
         const { state } = JSON.parse(stdout) as { state: 'nothing to do' | 'undone' | 'finished' };
         const isNew =

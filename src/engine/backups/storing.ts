@@ -6,8 +6,7 @@ import { copyTreeInto } from '../../system/host-files';
 import { removeTree } from '../../system/removing';
 import { errnoOf } from '../../system/syscalls/errno';
 import { listDirectory, readStatus } from '../../system/reading';
-import type { Root } from '../../system/rooted';
-import type { Machine } from '../machine';
+import { heldDescriptors, type Machine } from '../machine';
 
 /** The numbers of all backups, ascending. */
 export function backupNumbers({ root }: Machine): number[] {
@@ -22,7 +21,8 @@ export function backupNumbers({ root }: Machine): number[] {
  * What was copied stays where it was until the transition is committed; it is removed then. Whatever is at `from` or at
  * `to` is whole at any moment. Done already is done.
  */
-export async function carry({ root }: Machine, from: TargetPath, to: TargetPath): Promise<void> {
+export async function carry(machine: Machine, from: TargetPath, to: TargetPath): Promise<void> {
+  const { root } = machine;
   removeTree(root, partialOf(to));
   if (readStatus(root, from) === undefined && readStatus(root, to) !== undefined) return;
   try {
@@ -30,17 +30,18 @@ export async function carry({ root }: Machine, from: TargetPath, to: TargetPath)
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV') throw error;
     if (readStatus(root, to) !== undefined) return;
-    await carryAcross(root, from, to);
+    await carryAcross(machine, from, to);
   }
 }
 
 /** What could not be copied as a whole leaves nothing: the space may be needed. */
-async function carryAcross(root: Root, from: TargetPath, to: TargetPath): Promise<void> {
+async function carryAcross(machine: Machine, from: TargetPath, to: TargetPath): Promise<void> {
+  const { root } = machine;
   const partial = partialOf(to);
   removeTree(root, partial);
   makeDirectory(root, partial, 0o700);
   try {
-    await copyTreeInto(root, from, partial);
+    await copyTreeInto(root, from, partial, heldDescriptors(machine));
     // With its name it counts as complete: what is in it must not be lost before that.
     syncFilesystem(root, partial);
     renamePath(root, joinTarget(partial, 'content'), to);

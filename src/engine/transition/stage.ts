@@ -31,7 +31,7 @@ import type { Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
 import { readTimes } from '../generations';
 import { createSealed, readSealed, writeSealed } from '../records';
-import type { Machine } from '../machine';
+import { heldDescriptors, type Machine } from '../machine';
 import type { Destination } from '../prepare';
 
 /** The names of the records of one generation. */
@@ -156,14 +156,15 @@ function dressSources({ root }: Machine, { manifest }: Closure, tree: TargetPath
 }
 
 /** Copies what the closure has for each root to `tree`, which is made. */
-export async function copyOverlay({ root }: Machine, closure: Closure, tree: TargetPath): Promise<void> {
+export async function copyOverlay(machine: Machine, closure: Closure, tree: TargetPath): Promise<void> {
+  const { root } = machine;
   makeDirectory(root, tree, 0o755);
   for (const target of closure.manifest.roots) {
     const from = resolveHostPath(`${closure.hostPath}${target}`);
     if (from === undefined) continue;
     const to = (tree + target) as TargetPath;
     makeDirectories(root, parentOf(to), 0o755);
-    await copyTree(from as never, hostPath(root.path, to));
+    await copyTree(from as never, hostPath(root.path, to), heldDescriptors(machine));
   }
 }
 

@@ -2,7 +2,7 @@ import { ActivateError } from '../../core/errors';
 import { hostPath, type TargetPath } from '../../core/path';
 import { readMounts } from '../../system/mounts';
 import { requireProgram, runProgram } from '../../system/programs';
-import type { Machine } from '../machine';
+import { heldDescriptors, type Machine } from '../machine';
 
 /**
  * Makes sure that systemd-tmpfiles can do its part, before anything depends on it.
@@ -24,19 +24,18 @@ export function requireTmpfiles(): void {
  * Its exit status says too little (0 for a line that was skipped, 73 for a directory that somebody uses), so what was
  * to be done is looked at afterwards.
  *
- * It holds the lock as well: should `activate` be killed, nobody else begins before it has ended.
- *
  * @param unfinished the first path that is not as it should be, when all is over
  * @throws {ActivateError} `IO` where something was not done
  */
 export async function runTmpfiles(
-  { root, lock }: Machine,
+  machine: Machine,
   verb: 'create' | 'remove',
   snippet: TargetPath,
   unfinished: () => string | undefined,
 ): Promise<void> {
+  const { root } = machine;
   const args = [...(root.path === '/' ? [] : [`--root=${root.path}`]), `--${verb}`, hostPath(root.path, snippet)];
-  const { status, stderr } = await runProgram('systemd-tmpfiles', args, { inherit: lock === undefined ? [] : [lock] });
+  const { status, stderr } = await runProgram('systemd-tmpfiles', args, { inherit: heldDescriptors(machine) });
   const path = unfinished();
   if (path === undefined) return;
   throw new ActivateError('IO', `systemd-tmpfiles did not ${verb} it (status ${status}): ${firstLine(stderr)}`, {
