@@ -1,6 +1,6 @@
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
-import type { Generation } from '../core/records/generation';
+import { type Generation, storePathOf } from '../core/records/generation';
 import { readGeneration, readState, type State } from './generations';
 import { type Machine, withMachine } from './machine';
 import { mentionTransition } from './transition/journal';
@@ -20,7 +20,7 @@ export function collectGarbage(context: Context, options: GcOptions): Promise<re
     refuseInterrupted(machine);
     const state = readState(machine);
     const going = candidates(context, machine, state, options);
-    for (const { number, storePath } of going) dropGeneration(machine, number, storePath);
+    for (const each of going) dropGeneration(machine, each.number, storePathOf(each));
     return going;
   });
 }

@@ -128,7 +128,8 @@ export function readLive(machine: Machine, number: number): Side {
   return number === 0 ? { entries: [], ledger: emptyLedger } : readRecorded(machine, number, 'live');
 }
 
-function readManifest(machine: Machine, { number, digest, storePath }: Generation): Manifest {
+function readManifest(machine: Machine, generation: Generation): Manifest {
+  const { number, digest } = generation;
   const file = joinTarget(generationDirectory(number), 'manifest.json');
   const bytes = readRecordBytes(machine, file);
   const shown = hostPath(machine.root.path, file);
@@ -139,22 +140,22 @@ function readManifest(machine: Machine, { number, digest, storePath }: Generatio
     });
   const withheld = readWithheld(machine, number);
   const manifest = parseManifest(decode(bytes), withheld ?? {}, shown);
-  if (withheld === undefined || digestManifest([bytes], withheld, storePath) === digest) return manifest;
+  if (withheld === undefined || digestManifest([bytes], withheld, generation) === digest) return manifest;
   throw new ActivateError('STATE', 'the record is damaged: it is not as it was written', {
     path: shown,
     hint: 'Restore it from a backup, or switch to another generation.',
   });
 }
 
-/** Equal digests show the same: the same entries, with the same content, from the same store path. */
+/** Equal digests show the same: the same entries, with the same content, carried by the same. */
 export function digestManifest(
   manifest: Iterable<Uint8Array>,
   withheld: WithheldDigests,
-  storePath: string | undefined,
+  { carrier, resident }: Pick<Generation, 'carrier' | 'resident'>,
 ): string {
   function* pieces(): Generator<Uint8Array> {
     yield* manifest;
-    yield encodeName(JSON.stringify([withheld, storePath ?? null]));
+    yield encodeName(JSON.stringify([withheld, carrier.kind === 'tree' ? null : carrier, resident]));
   }
   return digestPieces(pieces());
 }

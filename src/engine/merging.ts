@@ -1,6 +1,7 @@
 import { type Entry, MERGED } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import { type Actual, foundAt } from '../core/found';
+import { storePathOf } from '../core/records/generation';
 import { joinTarget, type TargetPath } from '../core/path';
 import { driftPolicy, joinEntries, sameEntry } from '../core/plan/decide';
 import type { Attitude, Side } from '../core/plan/decision';
@@ -52,7 +53,7 @@ interface Next {
 }
 
 function openNext({ root }: Machine, { closure, overlay }: Destination): Next {
-  if (closure === undefined || closure.storePath !== undefined)
+  if (closure === undefined || storePathOf(closure) !== undefined)
     return { root, prefix: overlay ?? '', close: () => undefined };
   const opened = openRoot(closure.hostPath);
   return { root: opened, prefix: '', close: () => closeRoot(opened) };

@@ -7,7 +7,7 @@ import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Actual } from '../core/found';
 import { backupContent } from '../core/records/backup';
-import { type AttitudeRule, type Generation, generationDirectory } from '../core/records/generation';
+import { type AttitudeRule, type Generation, generationDirectory, storePathOf } from '../core/records/generation';
 import { manifestPieces, withheldDigests } from '../core/records/manifest';
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
 import { compileRules } from '../core/policy/policy';
@@ -182,13 +182,16 @@ function closureDestination(
       consent: new Set(),
     };
   const number = Math.max(0, ...state.numbers) + 1;
-  const overlay = closure.storePath ?? joinTarget(generationDirectory(number), 'tree');
+  const overlay = storePathOf(closure) ?? joinTarget(generationDirectory(number), 'tree');
   return { number, closure, entries, overlay, digest, rules, consent: new Set() };
 }
 
 /** Equal digests show the same: the same entries, with the same content, from the same store path. */
-function digestOf({ manifest, storePath }: Closure): string {
-  return digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), storePath);
+function digestOf({ manifest, carrier }: Closure): string {
+  return digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), {
+    carrier,
+    resident: false,
+  });
 }
 
 function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation): void {

@@ -3,6 +3,7 @@ import type { Decision } from '../core/plan/decision';
 import { type Entry, POINTER } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Found } from '../core/found';
+import { storePathOf } from '../core/records/generation';
 import { joinTarget, type TargetPath } from '../core/path';
 import { digestBytes, resolveInRoot } from '../system/host-files';
 import { listDirectory, readFile, readLinkText, readStatus } from '../system/reading';
@@ -64,7 +65,7 @@ interface Sight {
 type Look = { readonly view: View; readonly sight?: Sight };
 
 function openClosureRoot({ to }: Prepared): Sight['tree'] | undefined {
-  if (to.closure === undefined || to.closure.storePath !== undefined) return undefined;
+  if (to.closure === undefined || storePathOf(to.closure) !== undefined) return undefined;
   return { root: openRoot(to.closure.hostPath) };
 }
 

@@ -35,6 +35,11 @@ export function readHostFile(path: string): string | undefined {
   });
 }
 
+/** The bytes of a file outside the root. */
+export function readHostBytes(path: string): Uint8Array {
+  return attempt('read the file', path, () => readFileSync(path));
+}
+
 /** SHA-256 in hexadecimal. */
 export function digestBytes(bytes: Uint8Array): string {
   return digestPieces([bytes]);

@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import type { OnConflict, OnDrift } from '../plan/decision';
 import { STATE } from '../entry';
 import { ActivateError } from '../errors';
-import { checkSchema, type ClosureFormat } from './manifest';
+import { checkSchema, type ClosureFormat, closureFormats } from './manifest';
+import { type Carrier, carrierSchema } from './overlay';
 import { joinTarget, parseTargetPath, type TargetPath } from '../path';
 
 /** A numbered record of one activated closure. */
@@ -13,8 +14,12 @@ export interface Generation {
   readonly format: ClosureFormat;
   /** The text of the pointer that shows it. */
   readonly overlay: TargetPath;
-  /** The store path that a gc root protects; absent where the generation has a copy of its own. */
-  readonly storePath?: string;
+  /** What carries the content: a store path is protected by a gc root, an image is in the generation or at `imagePath`. */
+  readonly carrier: Carrier;
+  /** Where an image is that is used where it lies. */
+  readonly imagePath?: TargetPath;
+  /** Whether the overlay is a copy in memory: it goes on when what carried the closure goes away. */
+  readonly resident: boolean;
   /** SHA-256 of the manifest and of where its content lies: equal digests show the same. */
   readonly digest: string;
   /** What the policy said about conflicts and drift; the rest of it is in the manifest. */
@@ -46,25 +51,34 @@ export function parseGenerationNumber(text: string): number | undefined {
   return /^(?:0|[1-9]\d{0,8})$/u.test(text) ? Number(text) : undefined;
 }
 
+export const attitudeRuleSchema = v.strictObject({
+  match: v.string(),
+  onConflict: v.optional(v.picklist(['refuse', 'backup', 'keep'])),
+  onDrift: v.optional(v.picklist(['backup', 'refuse', 'keep', 'merge'])),
+});
+
+const target = v.custom<TargetPath>((value) => typeof value === 'string' && parseTargetPath(value) === value);
+
 const schema = v.strictObject({
   schema: v.literal(1),
   number: v.pipe(v.number(), v.integer(), v.minValue(1)),
   closure: v.string(),
-  format: v.picklist(['nixos', 'guix', 'tree']),
-  overlay: v.custom<TargetPath>((value) => typeof value === 'string' && parseTargetPath(value) === value),
-  storePath: v.optional(v.string()),
+  format: v.picklist(closureFormats),
+  overlay: target,
+  carrier: carrierSchema,
+  imagePath: v.optional(target),
+  resident: v.boolean(),
   digest: v.string(),
-  rules: v.array(
-    v.strictObject({
-      match: v.string(),
-      onConflict: v.optional(v.picklist(['refuse', 'backup', 'keep'])),
-      onDrift: v.optional(v.picklist(['backup', 'refuse', 'keep', 'merge'])),
-    }),
-  ),
+  rules: v.array(attitudeRuleSchema),
   paths: v.number(),
   created: v.string(),
   version: v.string(),
 });
+
+/** The store path that a generation needs; `undefined` where it has a copy of its own. */
+export function storePathOf({ carrier }: Pick<Generation, 'carrier'>): TargetPath | undefined {
+  return carrier.kind === 'store' ? carrier.path : undefined;
+}
 
 export function renderGeneration(generation: Generation): string {
   return `${JSON.stringify({ schema: 1, ...generation }, undefined, 1)}\n`;

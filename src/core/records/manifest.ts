@@ -9,7 +9,8 @@ export interface Manifest {
   readonly entries: readonly Entry[];
 }
 
-export type ClosureFormat = 'nixos' | 'guix' | 'tree';
+export const closureFormats = ['nixos', 'guix', 'tree'] as const;
+export type ClosureFormat = (typeof closureFormats)[number];
 
 /** The digests of files that not everyone may read; they are kept apart, where only root sees them. */
 export type WithheldDigests = Readonly<Record<string, string>>;
@@ -112,7 +113,7 @@ function parseHead(line: string, file: string): Pick<Manifest, 'format' | 'roots
 }
 
 function isFormat(value: unknown): value is ClosureFormat {
-  return value === 'nixos' || value === 'guix' || value === 'tree';
+  return closureFormats.some((format) => format === value);
 }
 
 function parseEntry(line: string, file: string): Entry {

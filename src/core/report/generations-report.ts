@@ -1,7 +1,7 @@
 import { displayName } from './display';
 import { renderTable, shortTime } from './table';
 import { plural } from './report';
-import type { Generation } from '../records/generation';
+import { type Generation, storePathOf } from '../records/generation';
 
 /** Which generation is what; 0 where nothing is managed. */
 export interface Roles {
@@ -55,8 +55,8 @@ export function renderGenerations(generations: readonly Generation[], roles: Rol
 }
 
 /** A name like ./result may mean something else tomorrow; a store path never does. */
-function shownClosure({ closure, storePath }: Generation): string {
-  return storePath ?? closure;
+function shownClosure(generation: Generation): string {
+  return storePathOf(generation) ?? generation.closure;
 }
 
 function rolesOf(number: number, roles: Roles): string[] {

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
 import { joinTarget, type TargetPath } from '../../core/path';
+import { storePathOf } from '../../core/records/generation';
 import { makeSymlink } from '../../system/changing';
 import { closeRoot, openRoot, type Root } from '../../system/rooted';
 import { listDirectory, readStatus } from '../../system/reading';
@@ -44,7 +45,7 @@ export function generate(context: Context, argument: string, options: BundleOpti
     await makeHostDirectory(output);
     const directory = openRoot(output);
     try {
-      const overlay = closure.storePath ?? posix.join(options.location ?? output, 'overlay');
+      const overlay = storePathOf(closure) ?? posix.join(options.location ?? output, 'overlay');
       refuseFilled(directory, output);
       await fill(directory, machine, closure, overlay);
       return { output, paths: closure.manifest.entries.length, overlay };
@@ -68,8 +69,9 @@ async function fill(directory: Root, machine: Machine, closure: Closure, overlay
   const tree = joinTarget(TOP, 'overlay');
   try {
     writeBundle(directory, TOP, closure.manifest, overlay);
-    if (closure.storePath === undefined) await copyOverlay({ ...machine, root: directory }, closure, tree);
-    else makeSymlink(directory, tree, closure.storePath);
+    const storePath = storePathOf(closure);
+    if (storePath === undefined) await copyOverlay({ ...machine, root: directory }, closure, tree);
+    else makeSymlink(directory, tree, storePath);
   } catch (error) {
     for (const { name } of listDirectory(directory, TOP))
       if (readStatus(directory, joinTarget(TOP, name)) !== undefined) removeTree(directory, joinTarget(TOP, name));

@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
 import type { Context } from '../../context';
-import type { Entry } from '../../core/entry';
+import type { Entry, Ownership } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { desiredEntries, type Wish } from '../../core/closure/desired';
 import { whyNotPlaceable } from '../../core/snippet/full-snippet';
 import { GENERATIONS } from '../../core/records/generation';
 import { detectFormat, type Listing, refuseLoops } from '../../core/closure/listing';
 import { type ClosureFormat, isSameRecord, type Manifest } from '../../core/records/manifest';
+import type { Carrier } from '../../core/records/overlay';
 import { joinEntries } from '../../core/plan/decide';
 import { joinTarget, parseTargetPath, type TargetPath } from '../../core/path';
 import { defaultPolicy, parsePolicy, type Policy } from '../../core/policy/policy';
@@ -33,16 +34,25 @@ export interface ClosureOptions {
 export interface Closure {
   /** The closure as it was named, made absolute. */
   readonly name: string;
-  /** Where it is on the machine that runs this, all links resolved. */
+  /** Where its content is on the machine that runs this, all links resolved. */
   readonly hostPath: string;
-  /** Where it is in the tree at the root, when that is in a store. */
-  readonly storePath: TargetPath | undefined;
+  /** What carries it: the store that it is in, an image, or nothing yet but a tree. */
+  readonly carrier: Carrier;
+  /** What the overlay gets besides what is below the closure's roots. */
+  readonly additions: readonly Addition[];
   readonly listing: Listing;
   readonly manifest: Manifest;
   /** The policy's own rules. */
   readonly rules: Policy['rules'];
   /** Files that this user may not read; their digests are empty. */
   readonly unread: readonly Unread[];
+}
+
+/** A file that an overlay has and the closure's roots do not. */
+export interface Addition extends Ownership {
+  /** Where it is in the overlay. */
+  readonly path: TargetPath;
+  readonly content: { readonly bytes: Uint8Array } | { readonly hostPath: string };
 }
 
 const STORES = ['/nix/store', '/gnu/store'];
@@ -93,7 +103,8 @@ export function readClosure(
     return {
       name,
       hostPath,
-      storePath,
+      carrier: storePath === undefined ? { kind: 'tree' } : { kind: 'store', path: storePath },
+      additions: [],
       // What is in a store is not read again.
       listing: storePath === undefined ? listing : { closure: name, items: [] },
       manifest: { format, roots: policy.roots, entries: shared },

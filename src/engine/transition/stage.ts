@@ -2,7 +2,13 @@ import type { Context } from '../../context';
 import { POINTER, STATE } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { fullSnippetPieces, transitionSnippetPieces } from '../../core/snippet/full-snippet';
-import { type Generation, generationDirectory, GENERATIONS, renderGeneration } from '../../core/records/generation';
+import {
+  type Generation,
+  generationDirectory,
+  GENERATIONS,
+  renderGeneration,
+  storePathOf,
+} from '../../core/records/generation';
 import { type Ledger, parseLedger, renderLedger } from '../../core/records/ledger';
 import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
@@ -19,15 +25,16 @@ import {
   replacePath,
   replaceSymlink,
 } from '../../system/changing';
-import { createFileFrom } from '../../system/copying';
-import { copyTree, resolveHostPath } from '../../system/host-files';
+import { createFile, createFileFrom } from '../../system/copying';
+import { copyTree, readHostBytes, resolveHostPath } from '../../system/host-files';
+import type { Root } from '../../system/rooted';
 import { tidy } from '../../system/memory';
 import { readLinkText, readStatus } from '../../system/reading';
 import { writeRecord } from '../../system/records';
 import { protectTree, removeProtected } from '../../system/protecting';
 import { refuseMountsIn, removeTree } from '../../system/removing';
 import { type Backup, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
-import type { Closure } from '../closure/closure';
+import type { Addition, Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
 import { readTimes } from '../generations';
 import { createSealed, readSealed, writeSealed } from '../records';
@@ -54,11 +61,12 @@ export async function stageGeneration(
   makeDirectories(root, GENERATIONS, 0o755);
   removeProtected(root, staging);
   makeDirectory(root, staging, 0o755);
-  if (closure.storePath === undefined) await copyRoots(machine, closure, staging);
+  const storePath = storePathOf(closure);
+  if (storePath === undefined) await copyRoots(machine, closure, staging);
   writeRecords(context, machine, staging, to, closure);
-  if (closure.storePath === undefined) protectTree(root, joinTarget(staging, 'tree'));
+  if (storePath === undefined) protectTree(root, joinTarget(staging, 'tree'));
   renamePath(root, staging, directory);
-  if (closure.storePath !== undefined) protectStorePath(machine, to.number, closure.storePath);
+  if (storePath !== undefined) protectStorePath(machine, to.number, storePath);
 }
 
 /** Where a generation is until it is complete. */
@@ -108,7 +116,8 @@ function writeRecords(
     closure: closure.name,
     format: manifest.format,
     overlay,
-    ...(closure.storePath === undefined ? {} : { storePath: closure.storePath }),
+    carrier: closure.carrier,
+    resident: false,
     digest: to.digest,
     rules: to.rules.map(({ match, onConflict, onDrift }) => ({ match, onConflict, onDrift })),
     paths: manifest.entries.length,
@@ -166,6 +175,16 @@ export async function copyOverlay(machine: Machine, closure: Closure, tree: Targ
     makeDirectories(root, parentOf(to), 0o755);
     await copyTree(from as never, hostPath(root.path, to), heldDescriptors(machine));
   }
+  for (const addition of closure.additions) addTo(root, tree, addition);
+}
+
+/** Puts a file that is not below the closure's roots into the overlay. */
+function addTo(root: Root, tree: TargetPath, { path, content, mode, uid, gid }: Addition): void {
+  const to = (tree + path) as TargetPath;
+  makeDirectories(root, parentOf(to), 0o755);
+  if (readStatus(root, to) !== undefined) removeFile(root, to);
+  const bytes = 'bytes' in content ? content.bytes : readHostBytes(content.hostPath);
+  createFile(root, to, { mode, uid, gid }, bytes);
 }
 
 function refuseChanged(machine: Machine, closure: Closure, tree: TargetPath): void {

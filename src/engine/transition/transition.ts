@@ -7,6 +7,7 @@ import type { Decision } from '../../core/plan/decision';
 import { planSteps } from '../../core/plan/plan';
 import { pathOf } from '../../core/plan/step';
 import type { Journal, Phase } from '../../core/records/journal';
+import { storePathOf } from '../../core/records/generation';
 import { nextLedger } from '../../core/records/ledger';
 import { makeDirectories } from '../../system/changing';
 import { tidy } from '../../system/memory';
@@ -95,7 +96,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     phase: 'create',
     roles: [{ role: 'default', from: state.default, to: to.number }],
     staged: to.closure !== undefined,
-    ...(to.closure?.storePath === undefined ? {} : { storePath: to.closure.storePath }),
+    ...storeOf(to),
     firstBackup: 1,
     identities: {},
     phases: { create: [], swap: [], remove: [], discard: [], backups: [], spent: [] },
@@ -181,18 +182,23 @@ function earlierTimes(machine: Machine, to: Destination, numbers: readonly numbe
 
 function journalOf({ state, from, to }: Prepared, notes: Notes, scope: Scope): Journal {
   const roles = (['live', 'default'] as const).filter((role) => scope.includes(role));
-  const storePath = to.closure?.storePath;
   return {
     from: from.number,
     to: to.number,
     phase: 'create',
     roles: roles.map((role) => ({ role, from: state[role], to: to.number })),
     staged: to.closure !== undefined,
-    ...(storePath === undefined ? {} : { storePath }),
+    ...storeOf(to),
     firstBackup: notes.firstBackup,
     identities: {},
     phases: notes.phases,
   };
+}
+
+/** The store path that a generation that is made protects. */
+function storeOf({ closure }: Destination): { readonly storePath?: TargetPath } {
+  const storePath = closure === undefined ? undefined : storePathOf(closure);
+  return storePath === undefined ? {} : { storePath };
 }
 
 /** Everything that is written before the first step, the journal first; none of it is referred to yet. */

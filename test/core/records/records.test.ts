@@ -8,6 +8,7 @@ import {
   parseGenerationNumber,
   renderGeneration,
 } from '../../../src/core/records/generation';
+import type { Carrier } from '../../../src/core/records/overlay';
 import { emptyLedger, type Ledger, nextLedger, parseLedger, renderLedger } from '../../../src/core/records/ledger';
 import { copied, directory, foundDirectory, foundFile, linked, path } from '../../support/entries';
 
@@ -24,7 +25,13 @@ const anyGeneration = fc.record(
     closure: anyText,
     format: fc.constantFrom('nixos', 'guix', 'tree'),
     overlay: fc.constantFrom(...['/nix/store/0-x', '/var/lib/activate/generations/7/tree', '/a b/\udcff'].map(path)),
-    storePath: fc.constant('/nix/store/0-x'),
+    carrier: fc.constantFrom<Carrier>(
+      { kind: 'store', path: path('/nix/store/0-x') },
+      { kind: 'tree' },
+      { kind: 'erofs', sizeBytes: 4096, digest: '0a'.repeat(32) },
+    ),
+    imagePath: fc.constant(path('/srv/image')),
+    resident: fc.boolean(),
     digest: anyText,
     rules: fc.array(fc.record(attitude, { requiredKeys: ['match'] })),
     paths: fc.nat(),
@@ -32,7 +39,19 @@ const anyGeneration = fc.record(
     version: anyText,
   },
   {
-    requiredKeys: ['number', 'closure', 'format', 'overlay', 'digest', 'rules', 'paths', 'created', 'version'],
+    requiredKeys: [
+      'number',
+      'closure',
+      'format',
+      'overlay',
+      'carrier',
+      'resident',
+      'digest',
+      'rules',
+      'paths',
+      'created',
+      'version',
+    ],
   },
 ) as fc.Arbitrary<Generation>;
 

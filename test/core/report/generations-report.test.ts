@@ -11,6 +11,8 @@ const one: Generation = {
   closure: '/srv/a b\u0007',
   format: 'tree',
   overlay: path('/var/lib/activate/generations/9/tree'),
+  carrier: { kind: 'tree' },
+  resident: false,
   digest: 'd',
   rules: [],
   paths: 3,
@@ -21,7 +23,7 @@ const two: Generation = {
   ...one,
   number: 10,
   closure: '/result',
-  storePath: '/nix/store/0-x',
+  carrier: { kind: 'store', path: path('/nix/store/0-x') },
   format: 'nixos',
   paths: 1234,
 };
