@@ -6,7 +6,7 @@ import type { ClosureFormat } from './core/records/manifest';
 
 /** How a closure is read, as the command line says it. */
 export interface ClosureFlags {
-  readonly format?: ClosureFormat;
+  readonly format?: ClosureFormat | 'bundle' | 'image';
   readonly policy?: string;
 }
 
@@ -19,9 +19,27 @@ export interface AttitudeFlags {
 export function addClosureOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--format <format>', 'what the closure is, where it is not seen').choices(['nixos', 'guix', 'tree']),
+      new Option('--format <format>', 'what the closure is, where it is not seen').choices([
+        'nixos',
+        'guix',
+        'tree',
+        'bundle',
+        'image',
+      ]),
     )
     .option('--policy <file>', "the policy, instead of the closure's own activation.toml");
+}
+
+/** How the overlay of a closure is carried, as the command line says it. */
+export interface CarrierFlags {
+  readonly inPlace?: true;
+  readonly resident?: true;
+}
+
+export function addCarrierOptions(command: Command): Command {
+  return command
+    .option('--in-place', 'use an image where it lies, without a copy')
+    .option('--resident', 'show a copy in memory, which goes on when the disk goes away');
 }
 
 /** For every command that changes the machine. */
@@ -56,10 +74,10 @@ export function addAttitudeOptions(command: Command): Command {
 /** Where a transition leads, from an argument that is a generation's number or a closure. */
 export function targetOf(
   argument: string,
-  flags: ClosureFlags,
+  flags: ClosureFlags & CarrierFlags,
 ):
   | { readonly kind: 'generation'; readonly number: number }
-  | ({ readonly kind: 'closure'; readonly argument: string } & ClosureFlags) {
+  | ({ readonly kind: 'closure'; readonly argument: string } & ClosureFlags & CarrierFlags) {
   const number = parseGenerationNumber(argument);
   return number === undefined ? { kind: 'closure', argument, ...flags } : { kind: 'generation', number };
 }

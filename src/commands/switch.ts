@@ -10,16 +10,18 @@ import { switchTo } from '../engine/switching';
 import type { Scope } from '../engine/transition/transition';
 import {
   addAttitudeOptions,
+  addCarrierOptions,
   addClosureOptions,
   addWaitOption,
   type AttitudeFlags,
+  type CarrierFlags,
   type ClosureFlags,
   parseNumber,
   type Run,
   targetOf,
 } from '../options';
 
-type Flags = ClosureFlags & AttitudeFlags & { readonly dryRun?: true };
+type Flags = ClosureFlags & CarrierFlags & AttitudeFlags & { readonly dryRun?: true };
 
 interface Verb {
   readonly name: string;
@@ -56,7 +58,7 @@ export function declareSwitch(program: Command, run: Run): void {
       .command(name)
       .summary(summary)
       .argument('<closure|generation>', 'a built system, or a number');
-    addWaitOption(addAttitudeOptions(addClosureOptions(command)))
+    addWaitOption(addAttitudeOptions(addCarrierOptions(addClosureOptions(command))))
       .option('--dry-run', 'print what would change, and change nothing')
       .addHelpText('after', `\nExample:\n  ${example}`)
       .action((argument: string, flags: Flags) =>

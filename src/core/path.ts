@@ -51,6 +51,12 @@ export function hostPath(root: HostPath, path: TargetPath): HostPath {
   return (root === '/' ? path : `${root}${path === '/' ? '' : path}`) as HostPath;
 }
 
+/** The inverse of {@link hostPath}; `undefined` for what is not below the root. */
+export function targetPathOf(root: HostPath, path: string): TargetPath | undefined {
+  if (root === '/') return parseTargetPath(path);
+  return path.startsWith(`${root}/`) ? parseTargetPath(path.slice(root.length)) : undefined;
+}
+
 /** Every directory above `path`, the topmost (`/`) first. */
 export function ancestorsOf(path: TargetPath): TargetPath[] {
   const ancestors: TargetPath[] = [];

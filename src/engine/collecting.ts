@@ -4,6 +4,7 @@ import { type Generation, storePathOf } from '../core/records/generation';
 import { readGeneration, readState, type State } from './generations';
 import { type Machine, withMachine } from './machine';
 import { mentionTransition } from './transition/journal';
+import { hideGeneration } from './transition/showing';
 import { dropGeneration } from './transition/stage';
 import { withLockedMachine } from './locked';
 import { refuseInterrupted } from './switching';
@@ -20,7 +21,10 @@ export function collectGarbage(context: Context, options: GcOptions): Promise<re
     refuseInterrupted(machine);
     const state = readState(machine);
     const going = candidates(context, machine, state, options);
-    for (const each of going) dropGeneration(machine, each.number, storePathOf(each));
+    for (const each of going) {
+      hideGeneration(machine, each.number);
+      dropGeneration(machine, each.number, storePathOf(each));
+    }
     return going;
   });
 }

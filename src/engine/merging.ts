@@ -1,7 +1,6 @@
 import { type Entry, MERGED } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import { type Actual, foundAt } from '../core/found';
-import { storePathOf } from '../core/records/generation';
 import { joinTarget, type TargetPath } from '../core/path';
 import { driftPolicy, joinEntries, sameEntry } from '../core/plan/decide';
 import type { Attitude, Side } from '../core/plan/decision';
@@ -12,6 +11,7 @@ import { digestBytes, resolveInRoot } from '../system/host-files';
 import { readFile, readStatus } from '../system/reading';
 import { removeTree } from '../system/removing';
 import { closeRoot, openRoot, type Root } from '../system/rooted';
+import type { Elsewhere } from './closure/content';
 import type { Machine } from './machine';
 import type { Destination } from './prepare';
 
@@ -21,6 +21,7 @@ export interface MergeQuestion {
   readonly to: Destination;
   readonly actual: Actual;
   readonly attitude: (path: TargetPath) => Attitude;
+  readonly elsewhere: Elsewhere;
 }
 
 /**
@@ -30,39 +31,42 @@ export function readMerges(machine: Machine, question: MergeQuestion): Map<Targe
   const merges = new Map<TargetPath, Merge>();
   const { from, to, actual, attitude } = question;
   if (actual.deviations.size === 0) return merges;
-  const tree = openNext(machine, to);
+  const tree = openOverlay(machine, to.overlay, question.elsewhere);
+  const before = openOverlay(machine, from.overlay, question.elsewhere);
   try {
     for (const { path, previous, next } of joinEntries(from.entries, to.entries)) {
       if (previous === undefined || next === undefined || previous.place === 'seed') continue;
       if (!actual.deviations.has(path) || sameEntry(previous, next)) continue;
       const kept = from.ledger.kept.get(path);
       if (kept === 'unmanaged' || driftPolicy(attitude(path), kept) !== 'merge') continue;
-      merges.set(path, merge({ machine, question, next: tree }, previous, next));
+      merges.set(path, merge({ machine, question, before, next: tree }, previous, next));
     }
   } finally {
     tree.close();
+    before.close();
   }
   return merges;
 }
 
-/** Where the content of the next generation is while it is not staged yet. */
-interface Next {
+/** Where the content of a generation can be read. */
+interface Overlay {
   readonly root: Root;
   readonly prefix: string;
   readonly close: () => void;
 }
 
-function openNext({ root }: Machine, { closure, overlay }: Destination): Next {
-  if (closure === undefined || storePathOf(closure) !== undefined)
-    return { root, prefix: overlay ?? '', close: () => undefined };
-  const opened = openRoot(closure.hostPath);
+function openOverlay({ root }: Machine, overlay: TargetPath | undefined, elsewhere: Elsewhere): Overlay {
+  const place = overlay === undefined ? undefined : elsewhere.get(overlay);
+  if (place === undefined) return { root, prefix: overlay ?? '', close: () => undefined };
+  const opened = openRoot(place.hostPath);
   return { root: opened, prefix: '', close: () => closeRoot(opened) };
 }
 
 interface Job {
   readonly machine: Machine;
   readonly question: MergeQuestion;
-  readonly next: Next;
+  readonly before: Overlay;
+  readonly next: Overlay;
 }
 
 function merge(job: Job, previous: Entry, next: Entry): Merge {
@@ -72,7 +76,7 @@ function merge(job: Job, previous: Entry, next: Entry): Merge {
   if (found === undefined)
     return { state: 'conflict', why: 'the new generation changes it, and it is not there any more' };
   if (found.kind !== 'file') return { state: 'conflict', why: 'only regular files can be merged' };
-  const base = versionOf(machine.root, `${question.from.overlay ?? ''}${path}`, machine.root, previous);
+  const base = versionOf(job.before.root, `${job.before.prefix}${path}`, machine.root, previous);
   const theirs = versionOf(job.next.root, `${job.next.prefix}${path}`, machine.root, next);
   const ours = versionAt(machine.root, path, path);
   if (base === undefined || theirs === undefined || ours === undefined)

@@ -7,9 +7,9 @@ import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Actual } from '../core/found';
 import { backupContent } from '../core/records/backup';
-import { type AttitudeRule, type Generation, generationDirectory, storePathOf } from '../core/records/generation';
+import { type AttitudeRule, carrierPath, type Generation, overlayOf } from '../core/records/generation';
 import { manifestPieces, withheldDigests } from '../core/records/manifest';
-import { hostPath, joinTarget, type TargetPath } from '../core/path';
+import { hostPath, type TargetPath, targetPathOf } from '../core/path';
 import { compileRules } from '../core/policy/policy';
 import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
@@ -26,6 +26,7 @@ import {
   type Role,
   type State,
 } from './generations';
+import { type Content, type Elsewhere, isCarried, noContent } from './closure/content';
 import type { Machine } from './machine';
 import { readMerges } from './merging';
 import { scan } from './scan';
@@ -34,6 +35,11 @@ import { scan } from './scan';
 export interface Attitudes {
   readonly onConflict?: OnConflict | undefined;
   readonly onDrift?: OnDrift | undefined;
+}
+
+/** {@link Attitudes}, and where content can be read that is not on the machine yet. */
+export interface Means extends Attitudes {
+  readonly content?: Content;
 }
 
 /** Where a transition leads: to a closure, or to a generation; 0 gives everything back. */
@@ -54,6 +60,9 @@ export interface Destination {
   readonly closure: Closure | undefined;
   readonly entries: readonly Entry[];
   readonly overlay: TargetPath | undefined;
+  /** Where an image is that is used where it lies. */
+  readonly imagePath: TargetPath | undefined;
+  readonly resident: boolean;
   readonly digest: string;
   readonly rules: readonly AttitudeRule[];
   /** Paths whose originals were given up to this generation before: going back to it takes them over again. */
@@ -66,6 +75,8 @@ export interface Prepared extends Answer {
   readonly from: Side & { readonly number: number; readonly overlay: TargetPath | undefined };
   readonly to: Destination;
   readonly actual: Actual;
+  /** Where the content of an overlay is that cannot be looked at yet. */
+  readonly elsewhere: Elsewhere;
   /** What three-way merges came to, where the policy asks for them. */
   readonly merges: ReadonlyMap<TargetPath, Merge>;
   /** What this user could not read, so that the plan may say too much or too little there. */
@@ -81,25 +92,26 @@ export function prepareTransition(
   context: Context,
   machine: Machine,
   target: Target,
-  attitudes: Attitudes = {},
+  { content = noContent, ...attitudes }: Means = {},
 ): Prepared {
   const state = readState(machine);
   const live = withoutLost(machine, readLive(machine, state.live));
   tidy(live.entries.length);
   const generation = isRecorded(live) ? live.generation : undefined;
-  const to = destinationOf(context, machine, target, { state, live });
+  const to = destinationOf(context, machine, target, { state, live, content });
   tidy(to.entries.length);
   const from = { ...live, number: state.live, overlay: generation?.overlay };
   const actual = scan(machine, from, to.entries);
   tidy(to.entries.length);
   const attitude = attitudeTo(to, { rules: generation?.rules ?? [], kept: live.ledger.kept }, attitudes);
-  const merges = readMerges(machine, { from, to, actual, attitude });
+  const elsewhere = withClosure(content.elsewhere, to);
+  const merges = readMerges(machine, { from, to, actual, attitude, elsewhere });
   const answer = decideTransition({ from, to: to.entries, actual, attitude, merges });
   const unread = [
     ...(to.closure?.unread ?? []),
     ...actual.unread.map((path) => ({ path, why: 'no permission to read it' })),
   ];
-  return { ...answer, state, from, to, actual, merges, unread };
+  return { ...answer, state, from, to, actual, elsewhere, merges, unread };
 }
 
 /**
@@ -129,20 +141,37 @@ function isRecorded(side: Side): side is Recorded {
 interface Known {
   readonly state: State;
   readonly live: Side;
+  readonly content: Content;
+}
+
+/** What is staged later is read from the closure. */
+function withClosure(elsewhere: Elsewhere, { closure, overlay }: Destination): Elsewhere {
+  if (closure === undefined || overlay === undefined || closure.carrier.kind === 'store') return elsewhere;
+  return new Map([...elsewhere, [overlay, { hostPath: closure.hostPath, additions: closure.additions }]]);
 }
 
 function destinationOf(context: Context, machine: Machine, target: Target, known: Known): Destination {
   if (target.kind === 'closure') return closureDestination(context, machine, target, known);
   const number = numberOf(target, known.state);
-  if (number === 0)
-    return { number, closure: undefined, entries: [], overlay: undefined, digest: '', rules: [], consent: new Set() };
+  if (number === 0) return { ...nothing, number };
   const { generation, entries, ledger } =
     number === known.state.live && isRecorded(known.live) ? known.live : readRecorded(machine, number, roleOf(target));
   if (target.kind !== 'live') refuseMissingOverlay(machine, generation);
-  const { overlay, digest, rules } = generation;
+  const { overlay, imagePath, resident, digest, rules } = generation;
   const consent = new Set(ledger.displaced.keys());
-  return { number, closure: undefined, entries, overlay, digest, rules, consent };
+  return { number, closure: undefined, entries, overlay, imagePath, resident, digest, rules, consent };
 }
+
+const nothing: Omit<Destination, 'number'> = {
+  closure: undefined,
+  entries: [],
+  overlay: undefined,
+  imagePath: undefined,
+  resident: false,
+  digest: '',
+  rules: [],
+  consent: new Set(),
+};
 
 function roleOf({ kind }: Target): Role | undefined {
   return kind === 'live' || kind === 'default' ? kind : undefined;
@@ -163,41 +192,60 @@ function closureDestination(
   context: Context,
   machine: Machine,
   target: Target & { readonly kind: 'closure' },
-  { state, live }: Known,
+  { state, live, content }: Known,
 ): Destination {
-  const closure = readClosure(context, machine, target.argument, { ...target, known: live.entries });
-  const digest = digestOf(closure);
+  const closure = readClosure(context, machine, target.argument, {
+    ...target,
+    source: content.source,
+    known: live.entries,
+  });
+  const imagePath = target.inPlace === true ? imagePathOf(machine, closure) : undefined;
+  const resident = target.resident === true;
+  const digest = digestOf(closure, resident);
   const { entries } = closure.manifest;
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
   const known = [isRecorded(live) ? live.generation : undefined, findGeneration(machine, state.default)];
-  const same = known.find((generation) => generation?.digest === digest);
-  if (same !== undefined && readStatus(machine.root, same.overlay) !== undefined)
+  const same = known.find((each) => each?.digest === digest && each.imagePath === imagePath);
+  if (same !== undefined && isCarried(machine, same))
     return {
       number: same.number,
       closure: undefined,
       entries,
       overlay: same.overlay,
+      imagePath,
+      resident,
       digest,
       rules,
       consent: new Set(),
     };
   const number = Math.max(0, ...state.numbers) + 1;
-  const overlay = storePathOf(closure) ?? joinTarget(generationDirectory(number), 'tree');
-  return { number, closure, entries, overlay, digest, rules, consent: new Set() };
+  const overlay = overlayOf(number, closure, resident);
+  return { number, closure, entries, overlay, imagePath, resident, digest, rules, consent: new Set() };
 }
 
-/** Equal digests show the same: the same entries, with the same content, from the same store path. */
-function digestOf({ manifest, carrier }: Closure): string {
-  return digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), {
-    carrier,
-    resident: false,
+/** Where an image is in the tree at the root, to be used there. */
+function imagePathOf({ root }: Machine, { imageFile, name }: Closure): TargetPath {
+  const file = imageFile === undefined ? undefined : targetPathOf(root.path, imageFile);
+  if (file !== undefined) return file;
+  throw new ActivateError('USAGE', 'only an image that is below the root can be used in place', {
+    path: name,
+    hint: 'Leave --in-place out: a copy is made then.',
   });
 }
 
-function refuseMissingOverlay(machine: Machine, { number, overlay }: Generation): void {
-  if (readStatus(machine.root, overlay) !== undefined) return;
+/** Equal digests show the same: the same entries, with the same content, from the same store path. */
+function digestOf({ manifest, carrier }: Closure, resident: boolean): string {
+  return digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), {
+    carrier,
+    resident,
+  });
+}
+
+function refuseMissingOverlay(machine: Machine, generation: Generation): void {
+  const { number } = generation;
+  if (isCarried(machine, generation)) return;
   throw new ActivateError('REFUSED', `generation ${number} cannot be shown: its content is gone`, {
-    path: hostPath(machine.root.path, overlay),
+    path: hostPath(machine.root.path, carrierPath(generation)),
     hint: 'Switch to its closure again, or to another generation (`activate list`).',
   });
 }

@@ -1,7 +1,8 @@
 import type { Context } from '../context';
 import type { Preview } from '../core/report/preview';
-import { withMachine } from './machine';
-import { type Attitudes, prepareTransition, type Target } from './prepare';
+import { withContent } from './closure/content';
+import { type Machine, withMachine } from './machine';
+import { type Attitudes, type Prepared, prepareTransition, type Target } from './prepare';
 import { mentionTransition } from './transition/journal';
 import { isVisible } from './transition/transition';
 import { viewChanges, type ViewOptions } from './views';
@@ -15,18 +16,23 @@ export function previewTransition(
 ): Promise<Preview> {
   return withMachine(context, (machine) => {
     mentionTransition(context, machine);
-    const prepared = prepareTransition(context, machine, target, attitudes);
-    const { conflicts, unread, decisions, from, to } = prepared;
-    const kept = decisions.flatMap(({ path, action }) => (action === 'keep' ? [path] : []));
-    const changes = [...viewChanges(machine, prepared, options)];
-    return {
-      from: from.number,
-      to: to.number,
-      changes,
-      conflicts,
-      unread,
-      kept,
-      touched: decisions.filter(isVisible).length,
-    };
+    return withContent(context, machine, target, async (content) =>
+      viewPlan(machine, prepareTransition(context, machine, target, { ...attitudes, content }), options),
+    );
   });
+}
+
+function viewPlan(machine: Machine, prepared: Prepared, options: ViewOptions): Preview {
+  const { conflicts, unread, decisions, from, to } = prepared;
+  const kept = decisions.flatMap(({ path, action }) => (action === 'keep' ? [path] : []));
+  const changes = [...viewChanges(machine, prepared, options)];
+  return {
+    from: from.number,
+    to: to.number,
+    changes,
+    conflicts,
+    unread,
+    kept,
+    touched: decisions.filter(isVisible).length,
+  };
 }

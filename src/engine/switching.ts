@@ -4,7 +4,10 @@ import { ActivateError } from '../core/errors';
 import { hostPath } from '../core/path';
 import { readStatus } from '../system/reading';
 import { POINTER } from '../core/entry';
+import { withContent } from './closure/content';
 import { withLockedMachine } from './locked';
+import { refuseUntrustedSource } from './trust';
+import { isShown } from './transition/showing';
 import type { Machine } from './machine';
 import { readJournal } from './transition/journal';
 import { sweep, sweepIfPossible } from './transition/litter';
@@ -20,26 +23,37 @@ import { carryOut, isVisible, type Scope, stageForBoot } from './transition/tran
 export function switchTo(context: Context, target: Target, scope: Scope, attitudes: Attitudes): Promise<Switched> {
   return withLockedMachine(context, async (machine) => {
     await resumeFirst(context, machine);
-    const prepared = prepareTransition(context, machine, target, attitudes);
-    if (prepared.conflicts.length > 0) return { state: 'refused', conflicts: prepared.conflicts };
-    refuseUnread(prepared);
-    refuseForeignPointer(machine);
-    if (scope === 'default') return forNextBoot(context, machine, prepared);
-    if (scope === 'live' && prepared.state.default !== prepared.to.number) warnOfBoot(context, prepared.state.default);
-    const kept = keptPaths(prepared);
-    const { live, default: next } = prepared.state;
-    if (isIdle(prepared, scope)) return { state: 'nothing to do', shown: 'now', live, default: next, kept };
-    const done = await carryOut(context, machine, prepared, scope);
-    return {
-      state: 'done',
-      shown: 'now',
-      live: done.to,
-      default: scope === 'live' ? next : done.to,
-      kept,
-      merged: mergedPaths(prepared),
-      ...done,
-    };
+    return withContent(context, machine, target, async (content) => {
+      if (content.source !== undefined) refuseUntrustedSource(context, content.source);
+      return carryOutPlan(
+        context,
+        machine,
+        prepareTransition(context, machine, target, { ...attitudes, content }),
+        scope,
+      );
+    });
   });
+}
+
+async function carryOutPlan(context: Context, machine: Machine, prepared: Prepared, scope: Scope): Promise<Switched> {
+  if (prepared.conflicts.length > 0) return { state: 'refused', conflicts: prepared.conflicts };
+  refuseUnread(prepared);
+  refuseForeignPointer(machine);
+  if (scope === 'default') return forNextBoot(context, machine, prepared);
+  if (scope === 'live' && prepared.state.default !== prepared.to.number) warnOfBoot(context, prepared.state.default);
+  const kept = keptPaths(prepared);
+  const { live, default: next } = prepared.state;
+  if (isIdle(machine, prepared, scope)) return { state: 'nothing to do', shown: 'now', live, default: next, kept };
+  const done = await carryOut(context, machine, prepared, scope);
+  return {
+    state: 'done',
+    shown: 'now',
+    live: done.to,
+    default: scope === 'live' ? next : done.to,
+    kept,
+    merged: mergedPaths(prepared),
+    ...done,
+  };
 }
 
 /** @throws {ActivateError} `REFUSED` where something else than a link is in the pointer's place */
@@ -60,11 +74,15 @@ function warnOfBoot({ log }: Context, next: number): void {
 }
 
 /** Whether the machine shows what is wanted already, and would after a boot. */
-function isIdle(prepared: Prepared, scope: Scope): boolean {
+function isIdle(machine: Machine, prepared: Prepared, scope: Scope): boolean {
   const { decisions, state, to, from } = prepared;
-  const isShown =
-    from.number === to.number && state.pointer === to.overlay && !decisions.some(isVisible) && isKeptAlready(prepared);
-  return isShown && (scope === 'live' || state.default === to.number);
+  const isAsWanted =
+    from.number === to.number &&
+    state.pointer === to.overlay &&
+    (to.overlay === undefined || isShown(machine, to.overlay)) &&
+    !decisions.some(isVisible) &&
+    isKeptAlready(prepared);
+  return isAsWanted && (scope === 'live' || state.default === to.number);
 }
 
 /** Whether the record says already which of the machine's own is kept. */

@@ -5,6 +5,9 @@ import { ancestorsOf, hostPath, joinTarget, parentOf, type TargetPath } from '..
 import { GENERATIONS } from '../core/records/generation';
 import { canWriteDirectory, readLinkText, readStatus } from '../system/reading';
 import { BACKUPS } from '../core/records/backup';
+import { BUNDLE_RECORD } from '../core/records/bundle';
+import { closeRoot, openRoot } from '../system/rooted';
+import type { Source } from './closure/source';
 import type { Machine } from './machine';
 
 /**
@@ -29,6 +32,29 @@ export function refuseUntrusted({ uid }: Context, machine: Machine): void {
   refuseUnwritable(machine);
   refuseOtherKind(machine, STATE);
   for (const path of [GENERATIONS, BACKUPS, joinTarget(STATE, 'merged')]) refuseOtherKind(machine, path);
+}
+
+/**
+ * Makes sure that nobody else can have written a bundle or image: what it says is carried out as root.
+ *
+ * @throws {ActivateError} `REFUSED`
+ */
+export function refuseUntrustedSource({ uid }: Context, { path, image, record }: Source): void {
+  const top = openRoot('/');
+  try {
+    const files = record === undefined ? [] : [BUNDLE_RECORD, 'manifest.json'].map((name) => `${path}/${name}`);
+    for (const each of [path, ...files, ...(image === undefined ? [] : [image.file])]) {
+      const status = readStatus(top, each as TargetPath);
+      if (status === undefined || status.kind === 'symlink') continue;
+      if ((status.uid === 0 || status.uid === uid) && !isShared(status)) continue;
+      throw new ActivateError('REFUSED', 'others may write this, so what it says cannot be trusted', {
+        path: each,
+        hint: `Make it root's: \`chown root:root\` and \`chmod go-w\`, or copy it to a place of root's.`,
+      });
+    }
+  } finally {
+    closeRoot(top);
+  }
 }
 
 /** Half way through it would be too late to find that out. */

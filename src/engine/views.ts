@@ -3,13 +3,13 @@ import type { Decision } from '../core/plan/decision';
 import { type Entry, POINTER } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Found } from '../core/found';
-import { storePathOf } from '../core/records/generation';
 import { joinTarget, type TargetPath } from '../core/path';
-import { digestBytes, resolveInRoot } from '../system/host-files';
+import { digestBytes, readHostBytes, resolveInRoot } from '../system/host-files';
 import { listDirectory, readFile, readLinkText, readStatus } from '../system/reading';
 import { closeRoot, openRoot, type Root } from '../system/rooted';
 import { errnoOf } from '../system/syscalls/errno';
 import { type Backup, backupContent } from '../core/records/backup';
+import type { Addition } from './closure/closure';
 import type { Machine } from './machine';
 import type { Prepared } from './prepare';
 
@@ -25,8 +25,8 @@ export interface ViewOptions {
  * the content is the same, there is no change to see.
  */
 export function* viewChanges(machine: Machine, prepared: Prepared, options: ViewOptions): Generator<PathChange> {
-  const closure = openClosureRoot(prepared);
-  const job: Job = { machine, prepared, closure, options };
+  const elsewhere = openElsewhere(prepared);
+  const job: Job = { machine, prepared, elsewhere, options };
   try {
     for (const decision of prepared.decisions) {
       const before = lookBefore(job, decision);
@@ -35,7 +35,7 @@ export function* viewChanges(machine: Machine, prepared: Prepared, options: View
       yield* compare(job, decision, before, after);
     }
   } finally {
-    if (closure !== undefined) closeRoot(closure.root);
+    for (const { root } of elsewhere.values()) closeRoot(root);
   }
 }
 
@@ -52,8 +52,14 @@ export function* viewBackup(machine: Machine, { number, path }: Backup, options:
 interface Job {
   readonly machine: Machine;
   readonly prepared: Prepared;
-  readonly closure: Sight['tree'] | undefined;
+  readonly elsewhere: ReadonlyMap<TargetPath, Opened>;
   readonly options: ViewOptions;
+}
+
+/** An overlay that cannot be looked at in its place. */
+interface Opened {
+  readonly root: Root;
+  readonly additions: readonly Addition[];
 }
 
 /** Where something can be looked at. */
@@ -64,9 +70,10 @@ interface Sight {
 
 type Look = { readonly view: View; readonly sight?: Sight };
 
-function openClosureRoot({ to }: Prepared): Sight['tree'] | undefined {
-  if (to.closure === undefined || storePathOf(to.closure) !== undefined) return undefined;
-  return { root: openRoot(to.closure.hostPath) };
+function openElsewhere({ elsewhere }: Prepared): Map<TargetPath, Opened> {
+  return new Map(
+    [...elsewhere].map(([overlay, { hostPath, additions }]) => [overlay, { root: openRoot(hostPath), additions }]),
+  );
 }
 
 function lookBefore(job: Job, decision: Decision): Look | undefined {
@@ -132,13 +139,17 @@ function lookAtEntry(job: Job, entry: Entry): Look {
 }
 
 /** What a link through the pointer shows, once that points at `overlay`. */
-function lookThrough(job: Job, overlay: string | undefined, path: TargetPath): Look {
-  const isNew =
-    job.closure !== undefined &&
-    overlay === job.prepared.to.overlay &&
-    job.prepared.to.number !== job.prepared.from.number;
-  if (isNew && job.closure !== undefined) return lookAt(job, { tree: job.closure, path });
+function lookThrough(job: Job, overlay: TargetPath | undefined, path: TargetPath): Look {
+  const elsewhere = overlay === undefined ? undefined : job.elsewhere.get(overlay);
+  const addition = elsewhere?.additions.find((each) => each.path === path);
+  if (addition !== undefined) return { view: viewOf(job, addition) };
+  if (elsewhere !== undefined) return lookAt(job, { tree: elsewhere, path });
   return lookAt(job, sightOf(job.machine.root, `${overlay ?? ''}${path}` as TargetPath), 'follow');
+}
+
+function viewOf({ options }: Job, { content, mode, uid, gid }: Addition): View {
+  const bytes = 'bytes' in content ? content.bytes : readHostBytes(content.hostPath);
+  return { kind: 'file', mode, uid, gid, content: withhold({ state: 'read', bytes }, mode, options) };
 }
 
 function sightOf(root: Root, path: TargetPath): Sight {

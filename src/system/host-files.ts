@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { ActivateError } from '../core/errors';
 import { type HostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
@@ -11,10 +11,14 @@ import { close, open } from './syscalls/files';
 import { effectiveUser } from './syscalls/libc';
 import { statusOf } from './syscalls/status';
 
-/** The path with all links resolved; `undefined` where nothing is there, or a link on the way dangles. */
+/**
+ * The path with all links resolved; `undefined` where nothing is there, or a link on the way dangles. Below /proc, where no
+ * text says where links lead, it is the path itself.
+ */
 export function resolveHostPath(path: string): string | undefined {
   return attempt('follow the path', path, () => {
     try {
+      if (path.startsWith('/proc/')) return statSync(path) && path;
       return realpathSync(path);
     } catch (error) {
       if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;

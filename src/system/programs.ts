@@ -25,7 +25,10 @@ const packages: Readonly<Record<string, string>> = {
   'systemd-tmpfiles': 'systemd',
   systemctl: 'systemd',
   mksquashfs: 'squashfs-tools',
+  unsquashfs: 'squashfs-tools',
   'mkfs.erofs': 'erofs-utils',
+  'fsck.erofs': 'erofs-utils',
+  unshare: 'util-linux',
   mount: 'mount',
   umount: 'mount',
 };

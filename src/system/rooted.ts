@@ -16,11 +16,13 @@ export interface Root {
 /**
  * Opens the directory at `path`, symlinks resolved. {@link closeRoot} gives it back.
  *
+ * What is below /proc is opened as it is: no text says where its links lead, such as those to another mount namespace.
+ *
  * @throws {ActivateError} `IO` or `PERMISSION` where it is missing, no directory, or out of reach.
  */
 export function openRoot(path: string): Root {
   return attempt('open the root directory', path, () => {
-    const resolved = must(resolvePath(path), 'realpath', path) as HostPath;
+    const resolved = (path.startsWith('/proc/') ? path : must(resolvePath(path), 'realpath', path)) as HostPath;
     return {
       path: resolved,
       fd: must(openAt(workingDirectory, resolved, open.handle | open.directory), 'openat', path),

@@ -3,8 +3,8 @@ import type { OnConflict, OnDrift } from '../plan/decision';
 import { STATE } from '../entry';
 import { ActivateError } from '../errors';
 import { checkSchema, type ClosureFormat, closureFormats } from './manifest';
-import { type Carrier, carrierSchema } from './overlay';
-import { joinTarget, parseTargetPath, type TargetPath } from '../path';
+import { type Carrier, carrierSchema, imageName, isImage } from './overlay';
+import { joinTarget, parentOf, parseTargetPath, type TargetPath } from '../path';
 
 /** A numbered record of one activated closure. */
 export interface Generation {
@@ -74,6 +74,28 @@ const schema = v.strictObject({
   created: v.string(),
   version: v.string(),
 });
+
+/** Where what needs a mount is shown. */
+export const MOUNTS = '/run/activate/gen' as TargetPath;
+
+/** Where a generation shows its content: where it lies, or where it is mounted. */
+export function overlayOf(number: number, { carrier }: Pick<Generation, 'carrier'>, resident: boolean): TargetPath {
+  if (resident || isImage(carrier)) return joinTarget(MOUNTS, String(number));
+  return carrier.kind === 'store' ? carrier.path : joinTarget(generationDirectory(number), 'tree');
+}
+
+/** Where the content of a generation lies on disk: a directory, or an image. */
+export function carrierPath({ number, carrier, imagePath }: Generation): TargetPath {
+  if (carrier.kind === 'store') return carrier.path;
+  return (
+    imagePath ?? joinTarget(generationDirectory(number), carrier.kind === 'tree' ? 'tree' : imageName(carrier.kind))
+  );
+}
+
+/** Whether a generation is shown through a mount. */
+export function isMounted({ overlay }: Pick<Generation, 'overlay'>): boolean {
+  return parentOf(overlay) === MOUNTS;
+}
 
 /** The store path that a generation needs; `undefined` where it has a copy of its own. */
 export function storePathOf({ carrier }: Pick<Generation, 'carrier'>): TargetPath | undefined {

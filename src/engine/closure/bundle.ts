@@ -10,7 +10,8 @@ import { makeHostDirectory } from '../../system/host-files';
 import { removeTree } from '../../system/removing';
 import { type Closure, type ClosureOptions, readClosure } from './closure';
 import { type Machine, withMachine } from '../machine';
-import { copyOverlay, writeBundle } from '../transition/stage';
+import { copyOverlay } from '../transition/overlay';
+import { writeBundle } from '../transition/stage';
 
 export interface BundleOptions extends ClosureOptions {
   /** The directory to make. */

@@ -4,7 +4,7 @@ import type { Entry, Ownership } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { desiredEntries, type Wish } from '../../core/closure/desired';
 import { whyNotPlaceable } from '../../core/snippet/full-snippet';
-import { GENERATIONS } from '../../core/records/generation';
+import { type AttitudeRule, GENERATIONS } from '../../core/records/generation';
 import { detectFormat, type Listing, refuseLoops } from '../../core/closure/listing';
 import { type ClosureFormat, isSameRecord, type Manifest } from '../../core/records/manifest';
 import type { Carrier } from '../../core/records/overlay';
@@ -15,19 +15,27 @@ import { parseGroup, parsePasswd } from '../../core/closure/users';
 import { listDirectory, readFile, readStatus } from '../../system/reading';
 import { closeRoot, type Root } from '../../system/rooted';
 import { readHostFile, resolveHostPath } from '../../system/host-files';
+import { readBundle } from './bundle-reading';
 import { inClosure, openClosure, readItems } from './items';
+import type { Source } from './source';
 import { tidy } from '../../system/memory';
 import { fillContents, type Unread } from './contents';
 import type { Machine } from '../machine';
 
 export interface ClosureOptions {
-  readonly format?: ClosureFormat | undefined;
+  readonly format?: ClosureFormat | 'bundle' | 'image' | undefined;
   /** The policy file; the closure's own `activation.toml` without it. */
   readonly policy?: string | undefined;
   /** Users and groups that rules and sidecars may name besides the closure's own. */
   readonly names?: 'machine' | 'closure alone';
   /** Entries that were read before: a store path that was read once never changes. */
   readonly known?: readonly Entry[];
+  /** The bundle or image that the closure is. */
+  readonly source?: Source | undefined;
+  /** An image is used where it lies, without a copy. */
+  readonly inPlace?: boolean | undefined;
+  /** The overlay becomes a copy in memory. */
+  readonly resident?: boolean | undefined;
 }
 
 /** A closure that has been read: what it makes of each path, and where its content lies. */
@@ -38,12 +46,14 @@ export interface Closure {
   readonly hostPath: string;
   /** What carries it: the store that it is in, an image, or nothing yet but a tree. */
   readonly carrier: Carrier;
+  /** The image, where it is one. */
+  readonly imageFile: string | undefined;
   /** What the overlay gets besides what is below the closure's roots. */
   readonly additions: readonly Addition[];
   readonly listing: Listing;
   readonly manifest: Manifest;
   /** The policy's own rules. */
-  readonly rules: Policy['rules'];
+  readonly rules: readonly AttitudeRule[];
   /** Files that this user may not read; their digests are empty. */
   readonly unread: readonly Unread[];
 }
@@ -68,15 +78,17 @@ export function readClosure(
   argument: string,
   options: ClosureOptions = {},
 ): Closure {
+  const { source } = options;
   const name = posix.resolve(context.workingDirectory, argument);
-  const hostPath = resolveHostPath(name);
+  if (source?.record !== undefined) return readBundle(machine, name, { ...source, record: source.record });
+  const hostPath = source?.contentPath ?? resolveHostPath(name);
   if (hostPath === undefined) {
     throw new ActivateError('CLOSURE', 'there is no such closure', {
       path: name,
       hint: 'Name a built system, or a directory with etc in it.',
     });
   }
-  const storePath = storePathOf(machine, hostPath);
+  const storePath = source === undefined ? storePathOf(machine, hostPath) : undefined;
   const top = openClosure(hostPath, name);
   try {
     const file = options.policy && posix.resolve(context.workingDirectory, options.policy);
@@ -88,8 +100,9 @@ export function readClosure(
     };
     tidy(listing.items.length);
     const names = new Set(inClosure(name, () => listDirectory(top, '/' as TargetPath)).map((entry) => entry.name));
+    const asked = options.format;
     const format =
-      options.format ??
+      (asked === 'bundle' || asked === 'image' ? undefined : asked) ??
       detectFormat(listing, { store: STORES.find((store) => storePath?.startsWith(`${store}/`)), names });
     refuseLoops(listing);
     const owners = readOwners(machine, top, options.names ?? 'machine');
@@ -103,7 +116,9 @@ export function readClosure(
     return {
       name,
       hostPath,
-      carrier: storePath === undefined ? { kind: 'tree' } : { kind: 'store', path: storePath },
+      carrier:
+        source?.image?.carrier ?? (storePath === undefined ? { kind: 'tree' } : { kind: 'store', path: storePath }),
+      imageFile: source?.image?.file,
       additions: [],
       // What is in a store is not read again.
       listing: storePath === undefined ? listing : { closure: name, items: [] },

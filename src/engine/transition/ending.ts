@@ -24,6 +24,7 @@ import {
   stagingOf,
   writeRole,
 } from './stage';
+import { hideUnused, showOverlay } from './showing';
 import { syncWritten } from './syncing';
 
 // The two ends of a transition, the same whether it came there at once or by `resume`. Each can be done twice.
@@ -52,6 +53,7 @@ export async function cleanUp(context: Context, machine: Machine, journal: Journ
     dropEmptyBackups(machine, journal);
     if (to === 0) removeTree(root, snippetOf(0));
     removeTree(root, MERGED);
+    hideUnused(context, machine);
     syncWritten(machine, journal);
     dropJournal(machine);
     forgetMarks(context, machine);
@@ -81,6 +83,7 @@ export function withdraw(context: Context, machine: Machine, journal: Journal): 
   journal.phases.backups.forEach((_, index) => removeTree(root, backupDirectory(journal.firstBackup + index)));
   if (backupNumbers(machine).length === 0) removeTree(root, BACKUPS);
   dropTimes(machine, journal.from);
+  hideUnused(context, machine);
   if (journal.staged) {
     removeProtected(root, stagingOf(journal.to));
     dropGeneration(machine, journal.to, journal.storePath);
@@ -103,7 +106,9 @@ function forgetMarks(context: Context, machine: Machine): void {
 /** Makes the pointer show the generation that is live in the end: after a power cut there is none. */
 export async function showAgain(context: Context, machine: Machine, journal: Journal, number: number): Promise<void> {
   if (number === 0) return;
-  const { overlay } = readGeneration(machine, number);
+  const generation = readGeneration(machine, number);
+  await showOverlay(machine, generation);
+  const { overlay } = generation;
   const shown = readLinkText(machine.root, POINTER);
   if (shown === overlay) return;
   await performStep({ context, machine, journal, reach: 'in place' }, { op: 'point', from: shown, to: overlay });

@@ -11,6 +11,7 @@ import type { Root } from '../../system/rooted';
 import { isChangedWay, isExpected } from './expectations';
 import { cleanUp, commit, showAgain, withdraw } from './ending';
 import { readJournal } from './journal';
+import { showGeneration } from './showing';
 import { checkNextLedger, isCommitted } from './stage';
 
 /** How an interrupted transition ended. */
@@ -49,6 +50,7 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
   if (isCommitted(machine, journal.to)) await orStuck(() => showAgain(context, machine, journal, journal.to));
   else {
     checkNextLedger(machine, journal.to);
+    await orStuck(() => showGeneration(machine, journal.to));
     for (const step of [...journal.phases.swap, ...journal.phases.remove])
       if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
         await unlessOutOfReach(context, step, () => finishStep({ context, machine, journal, reach: 'in place' }, step));

@@ -1,6 +1,5 @@
 import type { Context } from '../../context';
 import { POINTER, STATE } from '../../core/entry';
-import { ActivateError } from '../../core/errors';
 import { fullSnippetPieces, transitionSnippetPieces } from '../../core/snippet/full-snippet';
 import {
   type Generation,
@@ -11,12 +10,10 @@ import {
 } from '../../core/records/generation';
 import { type Ledger, parseLedger, renderLedger } from '../../core/records/ledger';
 import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
-import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
+import { joinTarget, parentOf, type TargetPath } from '../../core/path';
 import { type Phases } from '../../core/plan/plan';
 import { encodePieces } from '../../core/bytes';
 import {
-  changeMode,
-  changeOwner,
   makeDirectories,
   makeDirectory,
   makeSymlink,
@@ -25,20 +22,18 @@ import {
   replacePath,
   replaceSymlink,
 } from '../../system/changing';
-import { createFile, createFileFrom } from '../../system/copying';
-import { copyTree, readHostBytes, resolveHostPath } from '../../system/host-files';
-import type { Root } from '../../system/rooted';
+import { createFileFrom } from '../../system/copying';
 import { tidy } from '../../system/memory';
 import { readLinkText, readStatus } from '../../system/reading';
 import { writeRecord } from '../../system/records';
-import { protectTree, removeProtected } from '../../system/protecting';
+import { removeProtected } from '../../system/protecting';
 import { refuseMountsIn, removeTree } from '../../system/removing';
 import { type Backup, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
-import type { Addition, Closure } from '../closure/closure';
-import { fillContents } from '../closure/contents';
+import type { Closure } from '../closure/closure';
+import { carryOverlay } from './overlay';
 import { readTimes } from '../generations';
 import { createSealed, readSealed, writeSealed } from '../records';
-import { heldDescriptors, type Machine } from '../machine';
+import type { Machine } from '../machine';
 import type { Destination } from '../prepare';
 
 /** The names of the records of one generation. */
@@ -62,9 +57,8 @@ export async function stageGeneration(
   removeProtected(root, staging);
   makeDirectory(root, staging, 0o755);
   const storePath = storePathOf(closure);
-  if (storePath === undefined) await copyRoots(machine, closure, staging);
+  await carryOverlay(machine, to, staging);
   writeRecords(context, machine, staging, to, closure);
-  if (storePath === undefined) protectTree(root, joinTarget(staging, 'tree'));
   renamePath(root, staging, directory);
   if (storePath !== undefined) protectStorePath(machine, to.number, storePath);
 }
@@ -117,7 +111,8 @@ function writeRecords(
     format: manifest.format,
     overlay,
     carrier: closure.carrier,
-    resident: false,
+    ...(to.imagePath === undefined ? {} : { imagePath: to.imagePath }),
+    resident: to.resident,
     digest: to.digest,
     rules: to.rules.map(({ match, onConflict, onDrift }) => ({ match, onConflict, onDrift })),
     paths: manifest.entries.length,
@@ -144,62 +139,6 @@ export function writeBundle(root: Machine['root'], directory: TargetPath, manife
     { mode: 0o644 },
     encodePieces(fullSnippetPieces(manifest.entries, overlay)),
   );
-}
-
-/** Copies what the closure has for each root, and makes sure that the copy is what was planned. */
-async function copyRoots(machine: Machine, closure: Closure, staging: TargetPath): Promise<void> {
-  const tree = joinTarget(staging, 'tree');
-  await copyOverlay(machine, closure, tree);
-  refuseChanged(machine, closure, tree);
-  dressSources(machine, closure, tree);
-}
-
-/** What a copy may not show to everybody, its source in the record may not either. */
-function dressSources({ root }: Machine, { manifest }: Closure, tree: TargetPath): void {
-  for (const entry of manifest.entries) {
-    if ((entry.place !== 'copy' && entry.place !== 'seed') || entry.kind !== 'file' || !entry.restyled) continue;
-    const source = (tree + entry.path) as TargetPath;
-    changeOwner(root, source, entry.uid, entry.gid);
-    changeMode(root, source, entry.mode);
-  }
-}
-
-/** Copies what the closure has for each root to `tree`, which is made. */
-export async function copyOverlay(machine: Machine, closure: Closure, tree: TargetPath): Promise<void> {
-  const { root } = machine;
-  makeDirectory(root, tree, 0o755);
-  for (const target of closure.manifest.roots) {
-    const from = resolveHostPath(`${closure.hostPath}${target}`);
-    if (from === undefined) continue;
-    const to = (tree + target) as TargetPath;
-    makeDirectories(root, parentOf(to), 0o755);
-    await copyTree(from as never, hostPath(root.path, to), heldDescriptors(machine));
-  }
-  for (const addition of closure.additions) addTo(root, tree, addition);
-}
-
-/** Puts a file that is not below the closure's roots into the overlay. */
-function addTo(root: Root, tree: TargetPath, { path, content, mode, uid, gid }: Addition): void {
-  const to = (tree + path) as TargetPath;
-  makeDirectories(root, parentOf(to), 0o755);
-  if (readStatus(root, to) !== undefined) removeFile(root, to);
-  const bytes = 'bytes' in content ? content.bytes : readHostBytes(content.hostPath);
-  createFile(root, to, { mode, uid, gid }, bytes);
-}
-
-function refuseChanged(machine: Machine, closure: Closure, tree: TargetPath): void {
-  const hostPathOf = (path: TargetPath): string => hostPath(machine.root.path, (tree + path) as TargetPath);
-  const { entries } = closure.manifest;
-  const again = fillContents({ machine, listing: closure.listing, hostPathOf, known: entries }, entries).entries;
-  const changed = entries.find((entry, index) => {
-    const copied = again[index];
-    return 'digest' in entry && copied !== undefined && 'digest' in copied && copied.digest !== entry.digest;
-  });
-  if (changed === undefined) return;
-  throw new ActivateError('IO', 'the closure changed while it was being read', {
-    path: `${closure.name}${changed.path}`,
-    hint: 'Wait until it is complete, and switch again.',
-  });
 }
 
 function gcRoot(storePath: string, number: number): TargetPath {

@@ -23,6 +23,7 @@ import { cleanUp, commit, withdraw } from './ending';
 import { dropJournal, noteUndoing, prepareUndoing, readJournal, writeJournal } from './journal';
 import { performStep } from './perform';
 import { type Notes, stageGeneration, writeNotes } from './stage';
+import { hideUnused, showGeneration } from './showing';
 import { syncWritten } from './syncing';
 import { requireTmpfiles } from './tmpfiles';
 
@@ -107,6 +108,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
     syncWritten(machine, journal);
     commit(machine, journal);
+    hideUnused(context, machine);
     dropJournal(machine);
   } catch (error) {
     throw notStaged({ context, machine, prepared, journal }, error);
@@ -209,6 +211,7 @@ async function stage(job: Job): Promise<void> {
     writeJournal(machine, journal);
     tidy(prepared.decisions.length);
     if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
+    await showGeneration(machine, prepared.to.number);
     stageMerges(machine, prepared.merges);
     writeNotes(machine, notes);
   } catch (error) {

@@ -1,0 +1,103 @@
+import type { Context } from '../../context';
+import { hostPath, type TargetPath } from '../../core/path';
+import { carrierPath, type Generation, isMounted } from '../../core/records/generation';
+import { isImage } from '../../core/records/overlay';
+import { digestHostFile, readStatus } from '../../system/reading';
+import { extractImage, openPrivateMount, type PrivateMount } from '../../system/private-mount';
+import { ActivateError } from '../../core/errors';
+import { findGeneration, numberBefore, readState } from '../generations';
+import type { Machine } from '../machine';
+import type { Target } from '../prepare';
+import type { Addition } from './closure';
+import { type OpenImage, openSource, type Source } from './source';
+
+/** Where the content of an overlay can be read while it cannot be looked at in its place. */
+export type Elsewhere = ReadonlyMap<TargetPath, Place>;
+
+interface Place {
+  readonly hostPath: string;
+  /** What is not there yet. */
+  readonly additions: readonly Addition[];
+}
+
+/** Where content can be read while a transition is planned. */
+export interface Content {
+  /** The bundle or image that the closure is; `undefined` for a directory. */
+  readonly source: Source | undefined;
+  readonly elsewhere: Elsewhere;
+}
+
+export const noContent: Content = { source: undefined, elsewhere: new Map() };
+
+/**
+ * Opens what has to be opened to read what a transition leads to, for the length of a task. Nothing of it is to be seen on the
+ * machine: what cannot be mounted, or is damaged, is found out here, before the first write.
+ *
+ * @throws {ActivateError} `CLOSURE`, `STATE` where an image is damaged, `REFUSED` where this machine cannot mount it
+ */
+export async function withContent<Result>(
+  context: Context,
+  machine: Machine,
+  target: Target,
+  task: (content: Content) => Promise<Result>,
+): Promise<Result> {
+  const opened: PrivateMount[] = [];
+  const open: OpenImage = async (file, kind) => {
+    const mount = await (context.uid === 0 ? openPrivateMount(file, kind) : extractImage(file, kind));
+    opened.push(mount);
+    return mount.path;
+  };
+  try {
+    const source = target.kind === 'closure' ? await openSource(context, target, open) : undefined;
+    const elsewhere = new Map<TargetPath, Place>();
+    for (const generation of hiddenGenerations(machine, target)) {
+      const file = hostPath(machine.root.path, carrierPath(generation));
+      if (!isCarried(machine, generation)) continue;
+      if (!isImage(generation.carrier)) elsewhere.set(generation.overlay, { hostPath: file, additions: [] });
+      else {
+        refuseOtherImage(generation, file);
+        elsewhere.set(generation.overlay, { hostPath: await open(file, generation.carrier.kind), additions: [] });
+      }
+    }
+    return await task({ source, elsewhere });
+  } finally {
+    for (const mount of opened) await mount.close();
+  }
+}
+
+/** What is live or gone to, and is not mounted now. */
+function hiddenGenerations(machine: Machine, target: Target): Generation[] {
+  const state = readState(machine);
+  const next = {
+    closure: state.default,
+    generation: target.kind === 'generation' ? target.number : 0,
+    previous: numberBefore(state),
+    default: state.default,
+    live: 0,
+  }[target.kind];
+  return [...new Set([state.live, next])].flatMap((number) => {
+    const generation = number === 0 ? undefined : findGeneration(machine, number);
+    const isHidden =
+      generation !== undefined &&
+      isMounted(generation) &&
+      readStatus(machine.root, generation.overlay)?.mountRoot !== true;
+    return isHidden ? [generation] : [];
+  });
+}
+
+/** Whether what carries a generation is there. */
+export function isCarried({ root }: Machine, generation: Generation): boolean {
+  const status = readStatus(root, carrierPath(generation));
+  const { carrier } = generation;
+  return isImage(carrier)
+    ? status?.kind === 'file' && status.sizeBytes === carrier.sizeBytes
+    : status?.kind === 'directory' || status?.kind === 'symlink';
+}
+
+function refuseOtherImage({ carrier, number }: Generation, file: string): void {
+  if (!isImage(carrier) || digestHostFile(file) === carrier.digest) return;
+  throw new ActivateError('STATE', `the image of generation ${number} is damaged: it is not as it was`, {
+    path: file,
+    hint: 'Restore it from a backup, or switch to another generation.',
+  });
+}

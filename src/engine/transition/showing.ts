@@ -1,0 +1,114 @@
+import type { Context } from '../../context';
+import { ActivateError } from '../../core/errors';
+import { hostPath, joinTarget, type TargetPath } from '../../core/path';
+import {
+  carrierPath,
+  type Generation,
+  generationDirectory,
+  isMounted,
+  MOUNTS,
+  parseGenerationNumber,
+} from '../../core/records/generation';
+import { type Image, isImage } from '../../core/records/overlay';
+import { makeDirectories, removeDirectory } from '../../system/changing';
+import { copyTree } from '../../system/host-files';
+import { measureTree } from '../../system/measuring';
+import { makeReadOnly, mountImage, mountMemory, unmountLazily } from '../../system/mounting';
+import { openPrivateMount } from '../../system/private-mount';
+import { listDirectory, readStatus } from '../../system/reading';
+import { closeRoot, openRoot } from '../../system/rooted';
+import { findGeneration, readState } from '../generations';
+import { heldDescriptors, type Machine } from '../machine';
+
+/**
+ * Makes sure that what a generation shows is where its pointer will lead: an image is mounted, a copy in memory is made. Done
+ * already is done.
+ *
+ * @throws {ActivateError} `IO`, `REFUSED`; nothing is mounted then
+ */
+export async function showOverlay(machine: Machine, generation: Generation): Promise<void> {
+  const { root } = machine;
+  const { overlay, carrier, resident } = generation;
+  if (!isMounted(generation) || isShown(machine, overlay)) return;
+  makeDirectories(root, overlay, 0o755);
+  const file = hostPath(root.path, carrierPath(generation));
+  const at = hostPath(root.path, overlay);
+  if (!resident && isImage(carrier)) return mountImage({ kind: carrier.kind, file, at }, heldDescriptors(machine));
+  try {
+    if (!isImage(carrier)) return await copyToMemory(machine, file, overlay);
+    await withImage(file, carrier, (content) => copyToMemory(machine, content, overlay));
+  } catch (error) {
+    hide(machine, overlay);
+    throw error;
+  }
+}
+
+async function withImage(file: string, { kind }: Image, task: (content: string) => Promise<void>): Promise<void> {
+  const mount = await openPrivateMount(file, kind);
+  try {
+    await task(mount.path);
+  } finally {
+    await mount.close();
+  }
+}
+
+/** What is in memory stays when the disk that it came from goes away. */
+async function copyToMemory(machine: Machine, from: string, overlay: TargetPath): Promise<void> {
+  const at = hostPath(machine.root.path, overlay);
+  const held = heldDescriptors(machine);
+  const content = openRoot(from);
+  try {
+    await mountMemory(at, measureTree(content), held);
+    for (const { name } of listDirectory(content, TOP))
+      await copyTree(`${from}/${name}` as never, `${at}/${name}` as never, held);
+  } finally {
+    closeRoot(content);
+  }
+  makeReadOnly(at);
+}
+
+const TOP = '/' as TargetPath;
+
+/** Whether something is mounted where a generation shows what it does through a mount. */
+export function isShown({ root }: Machine, overlay: TargetPath): boolean {
+  const status = readStatus(root, overlay);
+  return status !== undefined && (!isMounted({ overlay }) || status.mountRoot);
+}
+
+/**
+ * Unmounts what nothing points at any more: neither live, default nor booted. Whoever still uses it keeps it; it goes when the
+ * last one lets go.
+ */
+export function hideUnused(context: Context, machine: Machine): void {
+  const { root } = machine;
+  if (readStatus(root, MOUNTS)?.kind !== 'directory') return;
+  const { live, default: next, booted, pointer } = readState(machine);
+  const needed = new Set([live, next, booted].map(String));
+  for (const { name } of listDirectory(root, MOUNTS)) {
+    const overlay = joinTarget(MOUNTS, name);
+    if (parseGenerationNumber(name) === undefined || needed.has(name) || pointer === overlay) continue;
+    try {
+      hide(machine, overlay);
+    } catch (error) {
+      if (!(error instanceof ActivateError)) throw error;
+      context.log.warn(`could not unmount what is not needed any more: ${error.message}`, { path: error.path });
+    }
+  }
+}
+
+/** Unmounts what a generation shows, where it is mounted. */
+export function hideGeneration(machine: Machine, number: number): void {
+  hide(machine, joinTarget(MOUNTS, String(number)));
+}
+
+function hide({ root }: Machine, overlay: TargetPath): void {
+  if (readStatus(root, overlay)?.mountRoot === true) unmountLazily(hostPath(root.path, overlay));
+  if (readStatus(root, overlay) !== undefined) removeDirectory(root, overlay);
+}
+
+/** Makes sure that a recorded generation can be shown; 0 and what was never staged need nothing. */
+export async function showGeneration(machine: Machine, number: number): Promise<void> {
+  if (number === 0 || readStatus(machine.root, generationDirectory(number)) === undefined) return;
+  const generation = findGeneration(machine, number);
+  if (generation !== undefined) await showOverlay(machine, generation);
+}

@@ -1,0 +1,15 @@
+import { joinTarget, type TargetPath } from '../core/path';
+import { listDirectory, readStatus } from './reading';
+import type { Root } from './rooted';
+
+const PAGE_BYTES = 4096;
+
+/** How many bytes of memory the content of a tree takes, in whole pages, with one for each name. */
+export function measureTree(root: Root, path = '/' as TargetPath): number {
+  return listDirectory(root, path).reduce((sum, { name, kind }) => {
+    const here = joinTarget(path, name);
+    if (kind === 'directory') return sum + PAGE_BYTES + measureTree(root, here);
+    const sizeBytes = readStatus(root, here)?.sizeBytes ?? 0;
+    return sum + PAGE_BYTES + Math.ceil(sizeBytes / PAGE_BYTES) * PAGE_BYTES;
+  }, PAGE_BYTES);
+}
