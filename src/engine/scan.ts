@@ -70,7 +70,13 @@ export function scan(machine: Machine, from: Side, to: readonly Entry[]): Actual
     if (isRead === undefined) job.unread.push(...questions.map(({ path }) => path));
   }
   const named = new Set([...from.entries, ...to].map(({ path }) => path));
-  for (const path of from.ledger.displaced.keys()) if (!named.has(path)) unlessForbidden(() => lookAt(job, { path }));
+  for (const path of from.ledger.displaced.keys()) {
+    if (named.has(path)) continue;
+    unlessForbidden(() => {
+      for (const ancestor of ancestorsOf(path)) lookAtDirectory(job, ancestor);
+      lookAt(job, { path });
+    });
+  }
   findStrangers(job, from, to);
   return job;
 }

@@ -175,6 +175,21 @@ describe('switch', () => {
 });
 
 describe('a seed', () => {
+  test('where the machine has a directory is not made, and what a generation had taken over in it comes back', async () => {
+    await withSandbox(async (sandbox) => {
+      const activate = insistOn(sandbox);
+      writeContents(sandbox.on('/etc'), { 'b/a': 'one\n' });
+      const before = etc(sandbox);
+      await activate('switch', writeClosure(sandbox, '1', { 'etc/b/a': 'one\n' }));
+      const seed = 'schema = 1\n[[path]]\nmatch = "b"\nplace = "seed"\n';
+      const two = writeClosure(sandbox, '2', { 'activation.toml': seed, 'etc/b': { link: '/nowhere' } });
+      await activate('switch', two);
+      expect(compareSnapshots(before, etc(sandbox), { times: false })).toEqual([]);
+      await activate('rollback', '0');
+      expect(compareSnapshots(before, etc(sandbox), { times: false })).toEqual([]);
+    });
+  });
+
   test('is made once, and is never touched again', async () => {
     await withSandbox(async (sandbox) => {
       const activate = insistOn(sandbox);

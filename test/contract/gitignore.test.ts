@@ -94,7 +94,7 @@ describe('patterns match what they match for git', () => {
     /a/*/b /a/?/?/b /a** /?**/b /a/?**b /**a/b /etc/sudoers.d/** /etc/**.conf /etc/*o*s* /etc/*s*o*s* /*t*/*s*/*
     *.conf .* /etc/.* /etc/?pwd.lock passwd? /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key* *_*_* *_*_*.pub
     /etc/a?c /etc/a\\?c /etc/a\\*c /etc/a\\bc /etc/a\\\\c /etc/a[b]c /etc/a\\[b\\]c /etc/a[[]b[]]c /etc/abc\\
-    /etc/a[a-z]c /etc/a[z-a]c /etc/a[!b]c /etc/a[^b]c /etc/a[b^]c /etc/a[]]c /etc/a[]-]c /etc/a[!]]c
+    /etc/a[a-z]c /etc/a[z-a]c /etc/a[b-*]c /etc/a[b-*]?c /etc/a[!b-*]c /etc/a[!b]c /etc/a[^b]c /etc/a[b^]c /etc/a[]]c /etc/a[]-]c /etc/a[!]]c
     /etc/a[\\]]c /etc/a[\\\\]c /etc/a[a-]c /etc/a[-a]c /etc/a[+--]c /etc/a[*-\\]]c /etc/a[\\!b]c /etc[/]hosts [a-b]
     /etc/a[[:alpha:]]c /etc/a[^[:alpha:]]c /etc/a[[:punct:]]c /etc/a[[:alpha:]-]c /etc/a[[:x]c /etc/a[:b:]c
     /etc/a[[:nope:]]c /etc/a[[:]c /etc/a[[::]]c /etc/a[b /etc/a[ /etc/a[]c /etc/a[!]c /[//a] /etc/[//a]bc

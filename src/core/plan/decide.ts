@@ -55,7 +55,7 @@ export function* joinEntries(
 export function decideTransition(question: Question): Answer {
   const decisions: Decision[] = [];
   const conflicts: Conflict[] = [];
-  const hasRoom = roomIn(question.to);
+  const hasRoom = roomAfter(question);
   let keptAbove: TargetPath | undefined;
   for (const { path, previous, next } of joinEntries(question.from.entries, question.to)) {
     if (keptAbove !== undefined && isBelow(path, keptAbove)) continue;
@@ -309,13 +309,24 @@ function strangersGivenBack({ from, to, actual }: Question, hasRoom: (path: Targ
     });
 }
 
-function roomIn(to: readonly Entry[]): (path: TargetPath) => boolean {
+/** Whether what is above a path will be directories. */
+function roomAfter(question: Question): (path: TargetPath) => boolean {
   let after: Map<TargetPath, Entry> | undefined;
   return (path) => {
-    after ??= new Map(to.map((entry) => [entry.path, entry]));
+    after ??= new Map(question.to.map((entry) => [entry.path, entry]));
     for (let at = parentOf(path); at !== '/'; at = parentOf(at)) {
-      if ((after.get(at)?.place ?? 'directory') !== 'directory') return false;
+      const next = after.get(at);
+      const isDirectory = next === undefined || next.place === 'directory' || isSeedBehind(question, next);
+      if (!isDirectory) return false;
     }
     return true;
   };
+}
+
+/** Whether a seed is not made, because a directory of the machine's is there. */
+function isSeedBehind({ from, actual }: Question, { place, path }: Entry): boolean {
+  if (place !== 'seed' || !actual.directories.has(path)) return false;
+  if (from.ledger.adopted.has(path)) return true;
+  const recorded = from.entries.find((entry) => entry.path === path);
+  return recorded === undefined || recorded.place === 'seed' || from.ledger.kept.get(path) === 'unmanaged';
 }

@@ -202,8 +202,8 @@ function parseSet(characters: readonly string[], start: number): Parsed | GlobPr
     const high = isRange ? parseMember(characters, at + 2) : low;
     if (high === undefined) return UNCLOSED;
     at = high.end;
-    // A range that runs backwards is empty.
-    if (low.code <= high.code) source += `\\u{${low.code.toString(16)}}-\\u{${high.code.toString(16)}}`;
+    // A range that runs backwards is what it begins with.
+    source += `\\u{${low.code.toString(16)}}-\\u{${Math.max(low.code, high.code).toString(16)}}`;
   }
   return { source: `(?!/)[${isNegated ? '^' : ''}${source}]`, end: at };
 }
