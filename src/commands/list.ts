@@ -13,7 +13,7 @@ export function declareList(program: Command, run: Run): void {
 }
 
 async function list(context: Context): Promise<number> {
-  const { state, generations } = await listGenerations(context);
-  context.write(renderGenerations(generations, state, context.json ? 'json' : 'text'));
+  const { state, ...listed } = await listGenerations(context);
+  context.write(renderGenerations(listed, state, context.json ? 'json' : 'text'));
   return 0;
 }

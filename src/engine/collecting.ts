@@ -4,7 +4,8 @@ import { type Generation, storePathOf } from '../core/records/generation';
 import { readGeneration, readState, type State } from './generations';
 import { type Machine, withMachine } from './machine';
 import { mentionTransition } from './transition/journal';
-import { hideGeneration } from './transition/showing';
+import type { Mounts } from '../core/report/generations-report';
+import { hideGeneration, mountsOf } from './transition/showing';
 import { dropGeneration } from './transition/stage';
 import { withLockedMachine } from './locked';
 import { refuseInterrupted } from './switching';
@@ -55,10 +56,11 @@ function readAll(context: Context, machine: Machine, numbers: readonly number[])
 /** The generations, oldest first, and which of them is what. */
 export function listGenerations(
   context: Context,
-): Promise<{ readonly state: State; readonly generations: readonly Generation[] }> {
+): Promise<{ readonly state: State; readonly generations: readonly Generation[]; readonly mounts: Mounts }> {
   return withMachine(context, (machine) => {
     mentionTransition(context, machine);
     const state = readState(machine);
-    return { state, generations: readAll(context, machine, state.numbers) };
+    const generations = readAll(context, machine, state.numbers);
+    return { state, generations, mounts: mountsOf(machine, generations) };
   });
 }

@@ -5,11 +5,13 @@ import { isBelow, type TargetPath } from '../core/path';
 import type { Ledger } from '../core/records/ledger';
 import type { Status } from '../core/report/generations-report';
 import { ActivateError } from '../core/errors';
-import { JOURNAL } from '../core/records/generation';
+import { type Generation, isMounted, JOURNAL, MOUNTS } from '../core/records/generation';
 import { readStatus } from '../system/reading';
 import { backupNumbers } from './backups/storing';
 import { readGeneration } from './generations';
+import { isCarried } from './closure/content';
 import { readJournal } from './transition/journal';
+import { isShown, mountsOf } from './transition/showing';
 import { type Machine, withMachine } from './machine';
 import { prepareTransition } from './prepare';
 import { isVisible } from './transition/transition';
@@ -24,16 +26,21 @@ export function readMachineStatus(context: Context): Promise<Status> {
     const { live, default: next, booted, pointer } = state;
     const expected = from.overlay;
     const numbers = [...new Set([live, next, booted])].filter((number) => number !== undefined && number !== 0);
+    const generations = (numbers as number[]).map((number) =>
+      readGeneration(machine, number, number === next ? 'default' : undefined),
+    );
     return {
       live,
       default: next,
       booted,
-      generations: (numbers as number[]).map((number) =>
-        readGeneration(machine, number, number === next ? 'default' : undefined),
-      ),
+      generations,
+      mounts: mountsOf(machine, generations),
       interrupted: readInterrupted(machine),
       pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
-      content: expected === undefined || readStatus(machine.root, expected) !== undefined ? 'there' : 'gone',
+      content: contentOf(
+        machine,
+        generations.find(({ number }) => number === live),
+      ),
       managed: from.entries.length,
       drifted: [...decisions.filter(isDrift), ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(
         ({ path }) => path,
@@ -48,12 +55,18 @@ export function readMachineStatus(context: Context): Promise<Status> {
   });
 }
 
+function contentOf(machine: Machine, generation: Generation | undefined): Status['content'] {
+  if (generation === undefined || isShown(machine, generation.overlay)) return 'there';
+  return isMounted(generation) && isCarried(machine, generation) ? 'not mounted' : 'gone';
+}
+
 function keptAs(kept: Ledger['kept'], reasons: readonly KeepReason[]): TargetPath[] {
   return [...kept].filter(([, why]) => reasons.includes(why)).map(([path]) => path);
 }
 
 function protectionOf({ root }: Machine, overlay: TargetPath | undefined): Status['protection'] {
   if (overlay === undefined) return undefined;
+  if (isBelow(overlay, MOUNTS)) return 'read-only mount';
   if (!isBelow(overlay, STATE)) return 'store';
   return readStatus(root, overlay)?.immutable === true ? 'immutable' : 'none';
 }

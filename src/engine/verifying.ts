@@ -6,11 +6,16 @@ import { hostPath, isBelow, type TargetPath } from '../core/path';
 import type { Verified, Wrong } from '../core/report/verify-report';
 import { digestFile, readLinkText, readStatus } from '../system/reading';
 import { closeRoot, openRoot } from '../system/rooted';
+import { carrierPath, isMounted } from '../core/records/generation';
+import { isImage } from '../core/records/overlay';
+import { isCarried } from './closure/content';
 import { fillContents } from './closure/contents';
 import { readItems } from './closure/items';
+import { findGeneration } from './generations';
 import { type Machine, withMachine } from './machine';
 import { prepareTransition, type Prepared } from './prepare';
 import { mentionTransition } from './transition/journal';
+import { isShown } from './transition/showing';
 import { isVisible } from './transition/transition';
 
 /** Holds each managed path, and what the live generation shows there, against the record. Writes nothing, takes no lock. */
@@ -19,7 +24,12 @@ export function verify(context: Context): Promise<Verified> {
     mentionTransition(context, machine);
     const prepared = prepareTransition(context, machine, { kind: 'live' });
     const { from } = prepared;
-    const wrong = [...pointerWrong(prepared), ...driftIn(prepared), ...changedRecords(machine, prepared)];
+    const wrong = [
+      ...pointerWrong(prepared),
+      ...driftIn(prepared),
+      ...changedRecords(machine, prepared),
+      ...changedImage(machine, from.number),
+    ];
     return {
       generation: from.number,
       paths: from.entries.length,
@@ -46,12 +56,39 @@ function driftIn({ decisions, conflicts, from }: Prepared): Wrong[] {
   return [...paths].map((path) => ({ path, what: 'it is not what was placed' }));
 }
 
+/** What the next mount would show. */
+function changedImage(machine: Machine, number: number): Wrong[] {
+  const generation = number === 0 ? undefined : findGeneration(machine, number);
+  if (generation === undefined || !isImage(generation.carrier)) return [];
+  const path = carrierPath(generation);
+  if (!isCarried(machine, generation)) return [{ path, what: `the image of generation ${number} is gone or another` }];
+  const digest = digestImage(machine, path);
+  return digest === undefined || digest === generation.carrier.digest
+    ? []
+    : [{ path, what: `the image of generation ${number} was changed` }];
+}
+
+function digestImage({ root }: Machine, path: TargetPath): string | undefined {
+  try {
+    return digestFile(root, path);
+  } catch (error) {
+    // Only root may read it; what can be seen of it is as it was.
+    if (error instanceof ActivateError && error.code === 'PERMISSION') return undefined;
+    throw error;
+  }
+}
+
 /** What was changed by writing through a link, where nothing kept that from happening. */
 function changedRecords({ root }: Machine, { from }: Prepared): Wrong[] {
   const { overlay, entries } = from;
-  if (overlay === undefined || !isBelow(overlay, STATE)) return [];
-  if (readStatus(root, overlay) === undefined)
-    return [{ path: overlay, what: `what generation ${from.number} shows is gone` }];
+  if (overlay === undefined || !(isBelow(overlay, STATE) || isMounted({ overlay }))) return [];
+  if (!isShown({ root }, overlay))
+    return [
+      {
+        path: overlay,
+        what: `what generation ${from.number} shows is ${isMounted({ overlay }) ? 'not mounted' : 'gone'}`,
+      },
+    ];
   const tree = openRoot(hostPath(root.path, overlay));
   try {
     return entries.flatMap((entry) => {

@@ -1,6 +1,16 @@
+import { statfsSync } from 'node:fs';
 import { joinTarget, type TargetPath } from '../core/path';
+import { attempt } from './failure';
 import { listDirectory, readStatus } from './reading';
 import type { Root } from './rooted';
+
+/** How much of a filesystem is used. @see statfs(2) */
+export function usedBytes(at: string): number {
+  return attempt('look at the filesystem', at, () => {
+    const { blocks, bfree, bsize } = statfsSync(at);
+    return (blocks - bfree) * bsize;
+  });
+}
 
 const PAGE_BYTES = 4096;
 

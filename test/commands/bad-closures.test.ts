@@ -38,7 +38,9 @@ describe('a closure', () => {
   test('that is a file', async () => {
     await withSandbox(async (sandbox) => {
       writeFileSync(sandbox.on('/file'), '');
-      expect(await refusalOfAll(sandbox, 'file')).toBe(`/file: a closure is a directory\n${REMEDY}`);
+      expect(await refusalOfAll(sandbox, 'file')).toBe(
+        `/file: a closure is a directory, or an image of squashfs or erofs\n${REMEDY}`,
+      );
     });
   });
 
@@ -46,7 +48,9 @@ describe('a closure', () => {
     await withSandbox(async (sandbox) => {
       mkdirSync(sandbox.on('/closures/a'), { recursive: true });
       writeFileSync(sandbox.on('/closures/a/etc'), '');
-      expect(await refusalOfAll(sandbox, 'closures/a')).toBe(`/closures/a/etc: a closure is a directory\n${REMEDY}`);
+      expect(await refusalOfAll(sandbox, 'closures/a')).toBe(
+        `/closures/a/etc: a closure is a directory, or an image of squashfs or erofs\n${REMEDY}`,
+      );
     });
   });
 

@@ -154,10 +154,10 @@ describe('list', () => {
       const at = String.raw`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d`;
       const closures = sandbox.on('/closures');
       const rows = [
-        'number  made                 format  paths  role     closure',
-        `1       ${at}  tree    3      booted   ${closures}/1`,
-        `2       ${at}  tree    3      live     ${closures}/2`,
-        `3       ${at}  tree    3      default  ${closures}/3`,
+        'number  made                 format  overlay  paths  role     closure',
+        `1       ${at}  tree    tree     3      booted   ${closures}/1`,
+        `2       ${at}  tree    tree     3      live     ${closures}/2`,
+        `3       ${at}  tree    tree     3      default  ${closures}/3`,
         '',
       ];
       expect(lines).toEqual(rows.map((row) => expect.stringMatching(new RegExp(`^${row}$`)) as string));

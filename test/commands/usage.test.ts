@@ -63,7 +63,7 @@ describe('a wrong command line', () => {
     [
       'a format that is none',
       ['diff', 'x', '--format', 'zip'],
-      "activate: option '--format <format>' argument 'zip' is invalid. Allowed choices are nixos, guix, tree.",
+      "activate: option '--format <format>' argument 'zip' is invalid. Allowed choices are nixos, guix, tree, bundle, image.",
     ],
     [
       'a policy that is none',

@@ -1,4 +1,6 @@
 import { displayName } from './display';
+import { describeOverlay, type Shown } from './overlay-report';
+import { isImage } from '../records/overlay';
 import { renderTable, shortTime } from './table';
 import { plural } from './report';
 import { type Generation, storePathOf } from '../records/generation';
@@ -10,6 +12,9 @@ export interface Roles {
   readonly booted: number | undefined;
 }
 
+/** What can be seen of generations that are shown through a mount, by number. */
+export type Mounts = Readonly<Record<number, Shown>>;
+
 /** What `status` knows. */
 export interface Status extends Roles {
   /** The records of the generations in `live` and `default`. */
@@ -19,7 +24,9 @@ export interface Status extends Roles {
   /** Whether the pointer shows what is live. */
   readonly pointer: 'right' | 'wrong' | 'missing';
   /** Whether what the live generation shows is still there. */
-  readonly content: 'there' | 'gone';
+  readonly content: 'there' | 'not mounted' | 'gone';
+  /** Those of the generations that are shown through a mount, by number. */
+  readonly mounts: Mounts;
   readonly managed: number;
   /** Paths that are not as they were recorded. */
   readonly drifted: readonly string[];
@@ -28,7 +35,7 @@ export interface Status extends Roles {
   /** Paths where somebody's change is merged with ours. */
   readonly merged: readonly string[];
   /** Whether the records of the live generation can be changed by writing through its links. */
-  readonly protection: 'store' | 'immutable' | 'none' | undefined;
+  readonly protection: 'store' | 'immutable' | 'read-only mount' | 'none' | undefined;
   /** How many backups there are. */
   readonly backups: number;
   /** How many originals are kept, to come back. */
@@ -37,9 +44,17 @@ export interface Status extends Roles {
 }
 
 /** The generations, oldest first, a line each. */
-export function renderGenerations(generations: readonly Generation[], roles: Roles, form: 'text' | 'json'): string {
+export function renderGenerations(
+  { generations, mounts }: { readonly generations: readonly Generation[]; readonly mounts: Mounts },
+  roles: Roles,
+  form: 'text' | 'json',
+): string {
   if (form === 'json') {
-    const rows = generations.map((generation) => ({ ...generation, roles: rolesOf(generation.number, roles) }));
+    const rows = generations.map((generation) => ({
+      ...generation,
+      ...mounts[generation.number],
+      roles: rolesOf(generation.number, roles),
+    }));
     return `${JSON.stringify({ schema: 1, generations: rows, live: roles.live, default: roles.default, booted: roles.booted ?? null }, undefined, 1)}\n`;
   }
   if (generations.length === 0) return 'There are no generations: nothing is managed.\n';
@@ -47,11 +62,12 @@ export function renderGenerations(generations: readonly Generation[], roles: Rol
     String(generation.number),
     shortTime(generation.created),
     generation.format,
+    describeOverlay(generation, mounts[generation.number]),
     String(generation.paths),
     rolesOf(generation.number, roles).join(', '),
     displayName(shownClosure(generation)),
   ]);
-  return renderTable([['number', 'made', 'format', 'paths', 'role', 'closure'], ...rows]);
+  return renderTable([['number', 'made', 'format', 'overlay', 'paths', 'role', 'closure'], ...rows]);
 }
 
 /** A name like ./result may mean something else tomorrow; a store path never does. */
@@ -73,6 +89,7 @@ export function renderStatus(status: Status, form: 'text' | 'json'): string {
     `live     ${describe(status, status.live)}`,
     `default  ${status.default === status.live ? 'the same' : describe(status, status.default)}`,
     `booted   ${status.booted === undefined ? 'unknown: no boot hook said so' : describe(status, status.booted)}`,
+    ...overlayLines(status),
     ...interruption(status),
     ...pointerLines(status),
     ...countLines(status),
@@ -87,6 +104,15 @@ function describe({ generations }: Status, number: number): string {
   return `generation ${number}, made ${shortTime(generation.created)}: ${displayName(shownClosure(generation))} (${generation.format})`;
 }
 
+/** What is in a store or a tree needs no words. */
+function overlayLines({ generations, mounts, live }: Status): string[] {
+  const generation = generations.find(({ number }) => number === live);
+  const shown = mounts[live];
+  if (generation === undefined || shown === undefined) return [];
+  const digest = isImage(generation.carrier) ? `, SHA-256 ${generation.carrier.digest}` : '';
+  return [`overlay  ${describeOverlay(generation, shown)}${digest}`];
+}
+
 function interruption({ interrupted }: Status): string[] {
   if (interrupted === undefined) return [];
   if (interrupted === 'unreadable') return ['A transition is under way, or was interrupted: root can tell.'];
@@ -98,6 +124,8 @@ function interruption({ interrupted }: Status): string[] {
 function pointerLines({ pointer, content, live }: Status): string[] {
   if (content === 'gone')
     return [`What generation ${live} shows is gone: switch to its closure again, or \`activate rollback\`.`];
+  if (content === 'not mounted')
+    return [`What generation ${live} shows is not mounted: \`activate switch ${live}\` puts it right.`];
   if (pointer === 'right') return [];
   return [`The pointer /run/filesystem-overlay is ${pointer}: \`activate switch ${live}\` puts it right.`];
 }

@@ -16,7 +16,7 @@ export function openClosure(hostPath: string, name: string): Root {
     return openRoot(hostPath);
   } catch (error) {
     if (error instanceof ActivateError && error.code === 'PERMISSION') throw error;
-    throw new ActivateError('CLOSURE', 'a closure is a directory', {
+    throw new ActivateError('CLOSURE', 'a closure is a directory, or an image of squashfs or erofs', {
       path: name,
       hint: 'Name a built system, or a directory with etc in it.',
       cause: error,

@@ -10,6 +10,7 @@ import { digestHostFile, readStatus } from '../../system/reading';
 import { closeRoot, openRoot } from '../../system/rooted';
 import { readSealed } from '../records';
 import type { ClosureOptions } from './closure';
+import { inClosure } from './items';
 
 /** A closure that is not a directory of its own files: a bundle, or an image. */
 export interface Source {
@@ -62,17 +63,9 @@ export async function openSource(
 
 type Found = Pick<Source, 'image' | 'record'>;
 
-function imageAlone({ uid }: Context, name: string, file: string): Found {
+function imageAlone({ uid }: Context, name: string, file: string): Found | undefined {
   const kind = imageKindOf(file);
-  if (kind === undefined)
-    throw new ActivateError(
-      'CLOSURE',
-      'a closure is a directory or an image, and this file is neither squashfs nor erofs',
-      {
-        path: name,
-        hint: 'Name a built system, a bundle, or an image.',
-      },
-    );
+  if (kind === undefined) return undefined;
   if (uid !== 0)
     throw new ActivateError('PERMISSION', 'only root can look into an image', {
       path: name,
@@ -88,7 +81,7 @@ function bundleIn(name: string, directory: string, format: ClosureOptions['forma
   const top = openRoot(directory);
   try {
     const file = joinTarget('/' as TargetPath, BUNDLE_RECORD);
-    const isThere = readStatus(top, file)?.kind === 'file';
+    const isThere = inClosure(name, () => readStatus(top, file)?.kind === 'file');
     if (!isThere && format !== 'bundle') return undefined;
     const record = readSealed({ root: top }, file, parseBundle);
     if (record === undefined)

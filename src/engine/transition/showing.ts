@@ -10,9 +10,11 @@ import {
   parseGenerationNumber,
 } from '../../core/records/generation';
 import { type Image, isImage } from '../../core/records/overlay';
+import type { Mounts } from '../../core/report/generations-report';
+import type { Shown } from '../../core/report/overlay-report';
 import { makeDirectories, removeDirectory } from '../../system/changing';
 import { copyTree } from '../../system/host-files';
-import { measureTree } from '../../system/measuring';
+import { measureTree, usedBytes } from '../../system/measuring';
 import { makeReadOnly, mountImage, mountMemory, unmountLazily } from '../../system/mounting';
 import { openPrivateMount } from '../../system/private-mount';
 import { listDirectory, readStatus } from '../../system/reading';
@@ -68,6 +70,18 @@ async function copyToMemory(machine: Machine, from: string, overlay: TargetPath)
 }
 
 const TOP = '/' as TargetPath;
+
+/** What can be seen of those generations that are shown through a mount. */
+export function mountsOf({ root }: Machine, generations: readonly Generation[]): Mounts {
+  const mounts: Record<number, Shown> = {};
+  for (const generation of generations.filter(isMounted)) {
+    const { number, overlay, resident } = generation;
+    const mounted = isShown({ root }, overlay);
+    const memoryBytes = resident && mounted ? usedBytes(hostPath(root.path, overlay)) : undefined;
+    mounts[number] = { mounted, memoryBytes };
+  }
+  return mounts;
+}
 
 /** Whether something is mounted where a generation shows what it does through a mount. */
 export function isShown({ root }: Machine, overlay: TargetPath): boolean {

@@ -30,11 +30,13 @@ const two: Generation = {
 
 describe('generations', () => {
   test('are a table, with store paths where there are any', () => {
-    expect(renderGenerations([one, two], { live: 10, default: 10, booted: 9 }, 'text')).toBe(
+    expect(
+      renderGenerations({ generations: [one, two], mounts: {} }, { live: 10, default: 10, booted: 9 }, 'text'),
+    ).toBe(
       [
-        'number  made                 format  paths  role           closure',
-        String.raw`9       2026-01-02 03:04:05  tree    3      booted         "/srv/a b\a"`,
-        '10      2026-01-02 03:04:05  nixos   1234   live, default  /nix/store/0-x',
+        'number  made                 format  overlay  paths  role           closure',
+        String.raw`9       2026-01-02 03:04:05  tree    tree     3      booted         "/srv/a b\a"`,
+        '10      2026-01-02 03:04:05  nixos   store    1234   live, default  /nix/store/0-x',
         '',
       ].join('\n'),
     );
@@ -42,8 +44,10 @@ describe('generations', () => {
 
   test('that there are not are said to be', () => {
     const roles = { live: 0, default: 0, booted: undefined };
-    expect(renderGenerations([], roles, 'text')).toBe('There are no generations: nothing is managed.\n');
-    expect(JSON.parse(renderGenerations([], roles, 'json'))).toEqual({
+    expect(renderGenerations({ generations: [], mounts: {} }, roles, 'text')).toBe(
+      'There are no generations: nothing is managed.\n',
+    );
+    expect(JSON.parse(renderGenerations({ generations: [], mounts: {} }, roles, 'json'))).toEqual({
       schema: 1,
       generations: [],
       live: 0,
@@ -53,7 +57,11 @@ describe('generations', () => {
   });
 
   test('are a document', () => {
-    expect(JSON.parse(renderGenerations([one], { live: 9, default: 0, booted: undefined }, 'json'))).toEqual({
+    expect(
+      JSON.parse(
+        renderGenerations({ generations: [one], mounts: {} }, { live: 9, default: 0, booted: undefined }, 'json'),
+      ),
+    ).toEqual({
       schema: 1,
       generations: [{ ...one, roles: ['live'] }],
       live: 9,
@@ -71,6 +79,7 @@ const status: Status = {
   interrupted: undefined,
   pointer: 'right',
   content: 'there',
+  mounts: {},
   managed: 3,
   drifted: [],
   kept: [],
