@@ -174,6 +174,21 @@ describe('switch', () => {
   });
 });
 
+test('what has the longest name that there is comes back into a directory', async () => {
+  await withSandbox(async (sandbox) => {
+    const activate = insistOn(sandbox);
+    const name = 'x'.repeat(255);
+    writeContents(sandbox.on('/etc/a'), { [name]: 'one\n' });
+    const before = etc(sandbox);
+    await activate('switch', writeClosure(sandbox, '1', { 'etc/a': { directory: 0o755 } }));
+    const whole = 'schema = 1\n[[path]]\nmatch = "/etc/a/"\nplace = "link"\n';
+    const two = { 'activation.toml': whole, 'etc/a/b': '' };
+    await activate('switch', writeClosure(sandbox, '2', two), '--on-conflict', 'backup');
+    await activate('rollback');
+    expect(compareSnapshots(before, etc(sandbox), { times: false })).toEqual([]);
+  });
+});
+
 describe('a seed', () => {
   test('where the machine has a directory is not made, and what a generation had taken over in it comes back', async () => {
     await withSandbox(async (sandbox) => {

@@ -1,8 +1,9 @@
+import { encodeName } from '../../core/bytes';
 import { parseGenerationNumber } from '../../core/records/generation';
 import { BACKUPS } from '../../core/records/backup';
 import { joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
 import { makeDirectory, renamePath, syncFilesystem } from '../../system/changing';
-import { copyTreeInto } from '../../system/host-files';
+import { copyTreeInto, digestBytes } from '../../system/host-files';
 import { removeTree } from '../../system/removing';
 import { errnoOf } from '../../system/syscalls/errno';
 import { listDirectory, readStatus } from '../../system/reading';
@@ -57,7 +58,12 @@ export function carryBack({ root }: Machine, from: TargetPath, to: TargetPath): 
   else if (readStatus(root, to) !== undefined) renamePath(root, to, from);
 }
 
-/** The name of a copy until it is complete. */
+/** The name of a copy until it is complete; a long one leaves no room for more. */
 function partialOf(to: TargetPath): TargetPath {
-  return joinTarget(parentOf(to), `${nameOf(to)}.partial`);
+  const name = encodeName(nameOf(to));
+  const suffix = '.partial';
+  const isShort = name.length + suffix.length <= LONGEST_NAME_BYTES;
+  return joinTarget(parentOf(to), `${isShort ? nameOf(to) : digestBytes(name)}${suffix}`);
 }
+
+const LONGEST_NAME_BYTES = 255;
