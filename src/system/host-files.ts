@@ -46,9 +46,14 @@ export function digestBytes(bytes: Uint8Array): string {
   return digestPieces([bytes]);
 }
 
+/** Takes bytes as they come, and has their SHA-256 in the end. */
+export function newHasher(): Bun.CryptoHasher {
+  return new Bun.CryptoHasher('sha256');
+}
+
 /** {@link digestBytes} for content that comes in pieces: only one of them is in memory at a time. */
 export function digestPieces(pieces: Iterable<Uint8Array>): string {
-  const hasher = new Bun.CryptoHasher('sha256');
+  const hasher = newHasher();
   for (const piece of pieces) hasher.update(piece);
   return hasher.digest('hex');
 }

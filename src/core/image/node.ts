@@ -1,9 +1,14 @@
 import type { DirectoryObject, Entry, Ownership, SymlinkObject } from '../entry';
 import type { Item } from '../closure/listing';
-import { ancestorsOf, comparePaths, type TargetPath } from '../path';
+import { ancestorsOf, comparePaths, parentOf, type TargetPath } from '../path';
 
 /** What an image has at one path; `/` itself, which is root's and 0755, is none. */
-export type ImageNode = { readonly path: TargetPath } & (ImageFile | ImageDirectory | SymlinkObject);
+export type ImageNode = { readonly path: TargetPath } & (ImageFile | ImageDirectory | ImageLink);
+
+export interface ImageLink extends SymlinkObject {
+  /** Where it comes from. */
+  readonly hostPath: string;
+}
 
 export interface ImageFile extends Ownership {
   readonly kind: 'file';
@@ -42,18 +47,15 @@ export function imageNodes({ items, entries, sourceOf, additions }: Ingredients)
   for (const item of items) nodes.set(item.path, nodeOf(item, owners.get(item.path) ?? item, sourceOf));
   for (const { path, content, mode, uid, gid } of additions)
     nodes.set(path, { path, kind: 'file', mode, uid, gid, sizeBytes: 0, content });
-  for (const path of [...nodes.keys()]) {
-    for (const above of ancestorsOf(path)) {
-      if (above === '/' || nodes.has(above)) continue;
-      nodes.set(above, { path: above, kind: 'directory', mode: 0o755, uid: 0, gid: 0 });
-    }
-  }
+  const above = new Set([...nodes.keys()].flatMap((path) => (nodes.has(parentOf(path)) ? [] : ancestorsOf(path))));
+  for (const path of above)
+    if (path !== '/' && !nodes.has(path)) nodes.set(path, { path, kind: 'directory', mode: 0o755, uid: 0, gid: 0 });
   return [...nodes.values()].toSorted((a, b) => comparePaths(a.path, b.path));
 }
 
 function nodeOf(item: Item, owner: Item | Ownership, sourceOf: Ingredients['sourceOf']): ImageNode {
   const { path } = item;
-  if (item.kind === 'symlink') return { path, kind: 'symlink', linkText: item.linkText };
+  if (item.kind === 'symlink') return { path, kind: 'symlink', linkText: item.linkText, hostPath: sourceOf(path) };
   const { mode, uid, gid } = 'mode' in owner ? owner : item;
   const hostPath = sourceOf(path);
   if (item.kind === 'directory') return { path, kind: 'directory', mode, uid, gid, hostPath };

@@ -11,3 +11,15 @@ export function isUsersOwn(nodes: readonly ImageNode[]): boolean {
     return node.uid === 0 && node.gid === 0 && (node.mode & needed) === needed;
   });
 }
+
+/** The directory that has all that an image has at the same paths; `undefined` where something comes from elsewhere. */
+export function directoryOf(nodes: readonly ImageNode[]): string | undefined {
+  const top = nodes[0] === undefined ? undefined : hostPathOf(nodes[0])?.slice(0, -nodes[0].path.length);
+  return nodes.every((node) => hostPathOf(node) === `${top}${node.path}`) ? top : undefined;
+}
+
+/** Where a node comes from on the machine that makes the image; nowhere for what an image has on its own. */
+export function hostPathOf(node: ImageNode): string | undefined {
+  if (node.kind !== 'file') return node.hostPath;
+  return 'hostPath' in node.content ? node.content.hostPath : undefined;
+}

@@ -40,5 +40,5 @@ export function renderBundle(bundle: BundleRecord): string {
  */
 export function parseBundle(text: string, file: string): BundleRecord {
   const { schema: _, ...bundle } = parseRecord(text, file, schema);
-  return bundle as BundleRecord;
+  return bundle;
 }

@@ -8,6 +8,7 @@ import { createFile } from '../../system/copying';
 import { requireProgram } from '../../system/programs';
 import { digestFile, readStatus } from '../../system/reading';
 import type { Root } from '../../system/rooted';
+import { directoryOf } from '../../core/image/staging';
 import { makeErofs } from './erofs';
 import { type Packed, packNodes } from './packing';
 import { makeSquashfs } from './squashfs';
@@ -18,6 +19,10 @@ export interface Making {
   readonly uid: number;
   readonly nodes: readonly ImageNode[];
   readonly archive: () => Iterable<Uint8Array>;
+  /** What packing finds out. */
+  readonly packed: Packed;
+  /** The directory that has everything at the same paths. */
+  readonly tree: string | undefined;
   /** Where the image is made, and its name there. */
   readonly directory: Root;
   readonly file: string;
@@ -49,14 +54,15 @@ export async function makeImage(context: Context, wanted: Wanted): Promise<{ ima
   const { kind, closure, nodes, directory } = wanted;
   const file = imageName(kind);
   const path = joinTarget('/' as TargetPath, file);
-  const packed: Packed = { contents: new Map(), modes: new Map(), withoutAcl: [] };
+  const packed: Packed = { contents: new Map(), modes: new Map(), withoutAcl: [], isUnlike: false };
+  const tree = kind === 'erofs' ? directoryOf(nodes) : undefined;
   const progress = watch(context, file);
   const advance = (done: number): void => progress.advance(done, nodes.length);
-  const archive = (): Iterable<Uint8Array> => packNodes({ nodes, kind, packed, closure, advance });
+  const archive = (): Iterable<Uint8Array> => packNodes({ nodes, kind, packed, closure, advance, directory: tree });
   createFile(directory, path, { mode: 0o600 }, new Uint8Array());
   try {
-    const making = { uid: context.uid, nodes, archive, directory, file, signal: context.signal };
-    await (kind === 'squashfs' ? makeSquashfs(making) : makeErofs(making, () => uuidOf(nodes, packed)));
+    const making = { uid: context.uid, nodes, archive, packed, tree, directory, file, signal: context.signal };
+    await (kind === 'squashfs' ? makeSquashfs(making) : makeErofs(making));
   } catch (error) {
     if (!context.signal.aborted) throw error;
     throw new ActivateError('FAILED', `interrupted by ${String(context.signal.reason)}`, { cause: error });
@@ -66,16 +72,4 @@ export async function makeImage(context: Context, wanted: Wanted): Promise<{ ima
   changeMode(directory, path, isPrivate(nodes) ? 0o600 : 0o644);
   const sizeBytes = readStatus(directory, path)?.sizeBytes ?? 0;
   return { image: { kind, sizeBytes, digest: digestFile(directory, path) }, packed };
-}
-
-/** Any would do that is the same for the same nodes; it has the form of a random one. */
-function uuidOf(nodes: readonly ImageNode[], { contents }: Packed): string {
-  const hasher = new Bun.CryptoHasher('sha256');
-  for (const node of nodes) {
-    const { path, kind } = node;
-    const rest = node.kind === 'symlink' ? [node.linkText] : [node.mode, node.uid, node.gid];
-    hasher.update(`${JSON.stringify([path, kind, ...rest, contents.get(path)?.digest])}\n`);
-  }
-  const hex = hasher.digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -43,9 +43,12 @@ export async function packClosure(
   const { image, packed } = await makeImage(context, { kind, closure: closure.name, nodes, directory });
   warnOf(context, 'leads to nothing in the store, and stays a link', dangling);
   warnOf(context, `has an ACL, which ${kind} cannot hold; its group may do what it may without`, packed.withoutAcl);
-  const digestOf = (text: string): string => digestBytes(new TextEncoder().encode(text));
   const finished = finishedEntries(entries, items, { ...packed, digestOf });
   return { manifest: { ...closure.manifest, entries: finished }, image };
+}
+
+function digestOf(text: string): string {
+  return digestBytes(new TextEncoder().encode(text));
 }
 
 /** A tree, or links that travel with their store: owners in a store are no part of it. */

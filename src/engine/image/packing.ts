@@ -1,10 +1,20 @@
 import { ActivateError } from '../../core/errors';
 import { ARCHIVE_END, archivePadding, type Member, renderMember } from '../../core/image/archive';
 import { type Attribute, isAcl, isKeptAttribute, modeWithoutAcl } from '../../core/image/attributes';
-import type { FileContent, ImageNode } from '../../core/image/node';
+import type { ImageNode } from '../../core/image/node';
+import { hostPathOf } from '../../core/image/staging';
 import type { TargetPath } from '../../core/path';
 import type { ImageKind } from '../../core/records/overlay';
-import { closeHost, openHost, type Opened, readHostAttributes, readHostInto } from '../../system/host-contents';
+import {
+  closeHost,
+  openHost,
+  type Opened,
+  readHostAttributes,
+  readHostInto,
+  readHostStatus,
+} from '../../system/host-contents';
+import { newHasher } from '../../system/host-files';
+import type { Status } from '../../system/syscalls/status';
 
 /** What was found out about an image's content while it was packed. */
 export interface Packed {
@@ -14,12 +24,16 @@ export interface Packed {
   readonly modes: Map<TargetPath, number>;
   /** What had ACLs that the image's filesystem cannot hold. */
   readonly withoutAcl: TargetPath[];
+  /** Whether something has another owner, mode, attribute or number of names on disk than in the image. */
+  isUnlike: boolean;
 }
 
 export interface Packing {
   readonly nodes: readonly ImageNode[];
   readonly kind: ImageKind;
   readonly packed: Packed;
+  /** The directory that has everything at the same paths. */
+  readonly directory: string | undefined;
   /** The closure as the user named it. */
   readonly closure: string;
   /** Called now and then with how many nodes are packed. */
@@ -53,18 +67,23 @@ export function* packNodes(packing: Packing): Generator<Uint8Array> {
   yield Buffer.concat([chunk.subarray(0, filled), ARCHIVE_END]);
 }
 
-/** No piece is larger than half a chunk, but for the records of very many attributes. */
+/** No piece is larger than half a chunk. */
 function* piecesOf(packing: Packing, node: ImageNode): Generator<Buffer> {
-  if (node.kind === 'symlink') return yield* split(renderMember({ ...node, attributes: [] }));
-  const from = node.kind === 'directory' ? node.hostPath : hostPathOf(node.content);
+  if (node.kind === 'symlink') {
+    noteUnlike(packing, node, packing.directory === undefined ? undefined : readHostStatus(node.hostPath));
+    return yield* split(renderMember({ ...node, attributes: [] }));
+  }
+  const from = hostPathOf(node);
   const opened = from === undefined ? undefined : openHost(from);
   try {
-    const attributes = opened === undefined ? [] : readHostAttributes(opened, isKeptAttribute);
-    const member = memberOf(packing, node, attributes);
+    const { wanted, others } = opened === undefined ? NO_ATTRIBUTES : readHostAttributes(opened, isKeptAttribute);
+    if (others === 'some') packing.packed.isUnlike = true;
+    noteUnlike(packing, node, opened?.status);
+    const member = memberOf(packing, node, wanted);
     if (member.kind !== 'file') return yield* split(renderMember(member));
     const sizeBytes = sizeOf(packing, node, opened);
     yield* split(renderMember({ ...member, sizeBytes }));
-    const hasher = new Bun.CryptoHasher('sha256');
+    const hasher = newHasher();
     for (const piece of contentOf(packing, node, opened)) {
       hasher.update(piece);
       yield piece;
@@ -76,6 +95,16 @@ function* piecesOf(packing: Packing, node: ImageNode): Generator<Buffer> {
   }
 }
 
+const NO_ATTRIBUTES = { wanted: [], others: 'none' } as const;
+
+function noteUnlike({ packed }: Packing, node: ImageNode, status: Status | undefined): void {
+  if (status === undefined || packed.isUnlike) return;
+  const { mode, uid, gid } = node.kind === 'symlink' ? { mode: status.mode, uid: 0, gid: 0 } : node;
+  const isLike = status.mode === mode && status.uid === uid && status.gid === gid;
+  // Another name of the same file would be one more name in the image.
+  packed.isUnlike = !isLike || (status.kind !== 'directory' && status.links > 1);
+}
+
 function memberOf({ kind, packed }: Packing, node: ImageNode, attributes: readonly Attribute[]): Member {
   const hasAcl = kind === 'squashfs' && attributes.some(isAcl);
   if (!hasAcl || node.kind === 'symlink') return { ...node, attributes };
@@ -83,10 +112,6 @@ function memberOf({ kind, packed }: Packing, node: ImageNode, attributes: readon
   packed.withoutAcl.push(node.path);
   if (mode !== node.mode) packed.modes.set(node.path, mode);
   return { ...node, mode, attributes: attributes.filter((each) => !isAcl(each)) };
-}
-
-function hostPathOf(content: FileContent): string | undefined {
-  return 'hostPath' in content ? content.hostPath : undefined;
 }
 
 type FileNode = ImageNode & { readonly kind: 'file' };
@@ -104,7 +129,6 @@ function sizeOf({ closure }: Packing, node: ImageNode, opened: Opened | undefine
 function* contentOf(packing: Packing, node: ImageNode, opened: Opened | undefined): Generator<Buffer> {
   if (node.kind !== 'file') return;
   if (opened === undefined) return yield* split('bytes' in node.content ? node.content.bytes : new Uint8Array());
-  const room = Buffer.alloc(Math.min(opened.status.sizeBytes + 1, CHUNK_BYTES / 2));
   for (let left = opened.status.sizeBytes; ;) {
     // One byte more than there should be: nothing may have been added.
     const wanted = Math.min(left + 1, room.length);
@@ -115,6 +139,9 @@ function* contentOf(packing: Packing, node: ImageNode, opened: Opened | undefine
     if (length < wanted) return;
   }
 }
+
+/** Whoever gets a piece is done with it before asking for the next. */
+const room = Buffer.alloc(CHUNK_BYTES / 2);
 
 function* split(bytes: Uint8Array): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES / 2)

@@ -9,7 +9,7 @@ const { ENOTSUP } = constants.errno;
 export function listAttributes(descriptor: number): readonly string[] | Outcome {
   const { flistxattr, outcome } = libc();
   const length = outcome(flistxattr(descriptor, room, room.length));
-  if (length === -ENOTSUP) return [];
+  if (length === 0 || length === -ENOTSUP) return [];
   return length < 0 ? length : decodeName(room.subarray(0, length)).split('\0').slice(0, -1);
 }
 
