@@ -167,8 +167,34 @@ function refuseUnplaceable(entries: readonly Entry[], closure: string): void {
   }
 }
 
+/**
+ * Reads again what a store path holds for the roots of a generation that was made of it.
+ *
+ * @param name the closure as the user named it
+ */
+export function readStoreClosure(hostPath: string, name: string, manifest: Manifest): Closure {
+  const top = openClosure(hostPath, name);
+  try {
+    const items = manifest.roots.flatMap((root) => readItems(top, root, name, true));
+    return {
+      name,
+      hostPath,
+      carrier: { kind: 'store', path: hostPath as TargetPath },
+      imageFile: undefined,
+      additions: [],
+      listing: { closure: name, items },
+      sourceOf: hostPaths(top, manifest),
+      manifest,
+      rules: [],
+      unread: [],
+    };
+  } finally {
+    closeRoot(top);
+  }
+}
+
 /** Where a closure has what it has for a path: the top of a root may be a link, nothing below it is. */
-function hostPaths(top: Root, { roots }: Policy): (path: TargetPath) => string {
+function hostPaths(top: Root, { roots }: Pick<Manifest, 'roots'>): (path: TargetPath) => string {
   const bases = roots.map((root) => ({ root, base: resolveHostPath(`${top.path}${root}`) ?? '' }));
   return (path) => {
     const { root, base } = bases.find((candidate) => path.startsWith(`${candidate.root}/`)) ?? {
