@@ -143,3 +143,8 @@ export function removeHostDirectory(path: string, top: string): void {
     for (let at = path; at === top || at.startsWith(`${top}/`); at = parentOf(at as TargetPath)) rmdirSync(at);
   });
 }
+
+/** Whether a pattern of glob(7) is for a path, with alternatives in braces. */
+export function matchesPattern(pattern: string, path: string): boolean {
+  return new Bun.Glob(pattern).match(path);
+}
