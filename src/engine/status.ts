@@ -56,6 +56,11 @@ export function readMachineStatus(context: Context): Promise<Status> {
   });
 }
 
+/** How long ago a time in ISO 8601 is, in milliseconds. */
+export function ageOf(context: Context, time: string): number {
+  return context.now() - Date.parse(time);
+}
+
 /** What became of each path that is not as it was recorded. */
 function driftOf({ decisions, conflicts, from, actual }: Prepared): Map<TargetPath, Letter> {
   const { kept } = from.ledger;
