@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { declareBackups } from './commands/backups';
+import { declareCompletion } from './commands/completion';
 import { declareDiff } from './commands/diff';
 import { declareGc } from './commands/gc';
 import { declareGenerate } from './commands/generate';
@@ -64,6 +65,7 @@ function declareCommands(
   declareGc(program, run);
   declareVerify(program, run);
   declareBackups(program, run);
+  declareCompletion(program, run);
   for (const command of commandsIn(program)) {
     addGlobalOptions(command).showHelpAfterError(`See \`activate ${nameOf(command)} --help\`.`);
   }
