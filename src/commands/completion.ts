@@ -1,10 +1,10 @@
-import { type Argument, Command, type Option } from 'commander';
+import { Command } from 'commander';
 import type { Context } from '../context';
 import { renderBash } from '../core/completion/bash';
 import { renderFish } from '../core/completion/fish';
-import { type CommandShape, type OptionShape, wordKinds } from '../core/completion/shape';
 import { renderZsh } from '../core/completion/zsh';
 import type { Run } from '../options';
+import { shapeOf } from '../shape';
 
 const renderers = { bash: renderBash, fish: renderFish, zsh: renderZsh } as const;
 type Shell = keyof typeof renderers;
@@ -25,34 +25,4 @@ export function declareCompletion(program: Command, run: Run): void {
 function print(context: Context, script: string, shell: Shell): Promise<number> {
   context.write(context.json ? `${JSON.stringify({ schema: 1, shell, script })}\n` : script);
   return Promise.resolve(0);
-}
-
-function shapeOf(command: Command): CommandShape {
-  const commands = command.commands.map(shapeOf);
-  return {
-    name: command.name(),
-    summary: command.summary() || command.description(),
-    options: [...command.options.filter(({ hidden }) => !hidden).map(optionShape), HELP],
-    words: command.registeredArguments.flatMap(argumentWords),
-    choices: command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
-    commands,
-  };
-}
-
-const HELP: OptionShape = { name: '--help', summary: 'print what there is', value: undefined };
-
-function argumentWords(argument: Argument): ReturnType<typeof wordKinds> {
-  return argument.argChoices === undefined ? wordKinds(argument.name()) : [];
-}
-
-function optionShape(option: Option): OptionShape {
-  const { long, description, argChoices } = option;
-  const placeholder = /[<[]([^>\]]+)[>\]]/u.exec(option.flags)?.[1];
-  const value =
-    placeholder === undefined
-      ? undefined
-      : argChoices === undefined
-        ? { kind: wordKinds(placeholder)[0] ?? ('other' as const) }
-        : { choices: argChoices };
-  return { name: long ?? '', summary: description, value };
 }
