@@ -3,6 +3,9 @@ import { encodePieces } from '../core/bytes';
 import type { Attitude, OnConflict, OnDrift, Side } from '../core/plan/decision';
 import { type Answer, decideTransition } from '../core/plan/decide';
 import type { Merge } from '../core/plan/merge';
+import type { AccountTexts } from '../core/accounts/accounts';
+import { withAccounts } from '../core/accounts/decide-accounts';
+import type { SysusersLine } from '../core/accounts/sysusers';
 import type { Entry } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Actual } from '../core/found';
@@ -30,6 +33,8 @@ import { type Content, type Elsewhere, isCarried, noContent } from './closure/co
 import type { Machine } from './machine';
 import { readMerges } from './merging';
 import { scan } from './scan';
+import { type AccountPlan, planAccounts, readOverlayAccounts } from './accounts/planning';
+import { digestSysusers, readSysusersRecord } from './accounts/records';
 
 /** What the command line says about the machine's own. */
 export interface Attitudes {
@@ -64,6 +69,10 @@ export interface Destination {
   readonly imagePath: TargetPath | undefined;
   readonly resident: boolean;
   readonly digest: string;
+  /** What the closure says about users and groups. */
+  readonly sysusers: readonly SysusersLine[];
+  /** What becomes of the machine's, where that was found out when the closure was read. */
+  readonly accounts?: AccountPlan | undefined;
   readonly rules: readonly AttitudeRule[];
   /** Paths whose originals were given up to this generation before: going back to it takes them over again. */
   readonly consent: ReadonlySet<TargetPath>;
@@ -79,6 +88,8 @@ export interface Prepared extends Answer {
   readonly elsewhere: Elsewhere;
   /** What three-way merges came to, where the policy asks for them. */
   readonly merges: ReadonlyMap<TargetPath, Merge>;
+  /** What becomes of the users and groups of the machine, where the closure says anything about them. */
+  readonly accounts: AccountPlan | undefined;
   /** What this user could not read, so that the plan may say too much or too little there. */
   readonly unread: readonly Unread[];
 }
@@ -106,12 +117,27 @@ export function prepareTransition(
   const attitude = attitudeTo(to, { rules: generation?.rules ?? [], kept: live.ledger.kept }, attitudes);
   const elsewhere = withClosure(content.elsewhere, to);
   const merges = readMerges(machine, { from, to, actual, attitude, elsewhere });
-  const answer = decideTransition({ from, to: to.entries, actual, attitude, merges });
+  const accounts = target.kind === 'live' ? undefined : accountsOf(context, machine, to, elsewhere);
+  const decided = decideTransition({ from, to: to.entries, actual, attitude, merges });
+  const answer = accounts === undefined ? decided : withAccounts(decided, accounts, to.entries);
   const unread = [
     ...(to.closure?.unread ?? []),
+    ...(accounts?.unread ?? []),
     ...actual.unread.map((path) => ({ path, why: 'no permission to read it' })),
   ];
-  return { ...answer, state, from, to, actual, elsewhere, merges, unread };
+  return { ...answer, state, from, to, actual, elsewhere, merges, accounts, unread };
+}
+
+/** What becomes of users and groups: known already where a closure was read, found out again for a generation or a bundle. */
+function accountsOf(
+  context: Context,
+  machine: Machine,
+  { sysusers: lines, accounts, overlay }: Destination,
+  elsewhere: Elsewhere,
+): AccountPlan | undefined {
+  if (accounts !== undefined || lines.length === 0 || overlay === undefined) return accounts;
+  const own = (): AccountTexts => readOverlayAccounts(machine, overlay, elsewhere.get(overlay)?.hostPath);
+  return planAccounts(context, machine, { lines, own });
 }
 
 /**
@@ -159,7 +185,8 @@ function destinationOf(context: Context, machine: Machine, target: Target, known
   if (target.kind !== 'live') refuseMissingOverlay(machine, generation);
   const { overlay, imagePath, resident, digest, rules } = generation;
   const consent = new Set(ledger.displaced.keys());
-  return { number, closure: undefined, entries, overlay, imagePath, resident, digest, rules, consent };
+  const sysusers = readSysusersRecord(machine, generation);
+  return { number, closure: undefined, entries, overlay, imagePath, resident, digest, sysusers, rules, consent };
 }
 
 const nothing: Omit<Destination, 'number'> = {
@@ -169,6 +196,7 @@ const nothing: Omit<Destination, 'number'> = {
   imagePath: undefined,
   resident: false,
   digest: '',
+  sysusers: [],
   rules: [],
   consent: new Set(),
 };
@@ -203,6 +231,7 @@ function closureDestination(
   const resident = target.resident === true;
   const digest = digestOf(closure, resident);
   const { entries } = closure.manifest;
+  const { sysusers, accounts } = closure;
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
   const known = [isRecorded(live) ? live.generation : undefined, findGeneration(machine, state.default)];
   const same = known.find((each) => each?.digest === digest && each.imagePath === imagePath);
@@ -215,12 +244,26 @@ function closureDestination(
       imagePath,
       resident,
       digest,
+      sysusers,
+      accounts,
       rules,
       consent: new Set(),
     };
   const number = Math.max(0, ...state.numbers) + 1;
   const overlay = overlayOf(number, closure, resident);
-  return { number, closure, entries, overlay, imagePath, resident, digest, rules, consent: new Set() };
+  return {
+    number,
+    closure,
+    entries,
+    overlay,
+    imagePath,
+    resident,
+    digest,
+    sysusers,
+    accounts,
+    rules,
+    consent: new Set(),
+  };
 }
 
 /** Where an image is in the tree at the root, to be used there. */
@@ -234,10 +277,11 @@ function imagePathOf({ root }: Machine, { imageFile, name }: Closure): TargetPat
 }
 
 /** Equal digests show the same: the same entries, with the same content, from the same store path. */
-function digestOf({ manifest, carrier }: Closure, resident: boolean): string {
+function digestOf({ manifest, carrier, sysusers }: Closure, resident: boolean): string {
   return digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), {
     carrier,
     resident,
+    sysusers: digestSysusers(sysusers),
   });
 }
 

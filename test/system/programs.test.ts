@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { ActivateError } from '../../src/core/errors';
-import { requireProgram, runProgram } from '../../src/system/programs';
+import { requireProgram, runProgram, runProgramAtOnce } from '../../src/system/programs';
 
 async function failureOf(running: Promise<unknown>): Promise<readonly (string | undefined)[]> {
   const error = await running.then(
@@ -101,5 +101,44 @@ describe('runProgram', () => {
     const [code, message] = await failureOf(runProgram('/dev/null', []));
     expect(code).toBe('IO');
     expect(message).toStartWith('cannot run /dev/null: ');
+  });
+});
+
+describe('runProgramAtOnce', () => {
+  test('gives status and output as they are, whatever the status', () => {
+    const args = ['-c', 'printf "\\377 $WORD $LC_ALL"; echo err >&2; exit 3'];
+    expect(runProgramAtOnce('sh', args, { WORD: 'ä' })).toEqual({ status: 3, stdout: '\udcff ä C', stderr: 'err\n' });
+  });
+
+  test('says which package has a program that is missing', () => {
+    let error: unknown;
+    const path = process.env['PATH'];
+    process.env['PATH'] = '/nowhere';
+    try {
+      runProgramAtOnce('systemd-sysusers', []);
+    } catch (caught) {
+      error = caught;
+    } finally {
+      process.env['PATH'] = path;
+    }
+    const { code, message, hint } = error as ActivateError;
+    expect([code, message, hint]).toEqual([
+      'REFUSED',
+      'systemd-sysusers is not installed',
+      'Install the Debian package systemd.',
+    ]);
+  });
+
+  test('gives no credentials to the program', () => {
+    process.env['CREDENTIALS_DIRECTORY'] = '/run/credentials';
+    try {
+      expect(runProgramAtOnce('sh', ['-c', 'echo "<$CREDENTIALS_DIRECTORY>"']).stdout).toBe('<>\n');
+    } finally {
+      delete process.env['CREDENTIALS_DIRECTORY'];
+    }
+  });
+
+  test('says which signal ended a program', () => {
+    expect(() => runProgramAtOnce('sh', ['-c', 'kill -TERM $$'])).toThrow('sh was ended by SIGTERM');
   });
 });

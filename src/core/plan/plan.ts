@@ -69,6 +69,8 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
       const made = { kind: 'file', ...merged, source: joinTarget(MERGED, merged.digest) } as const;
       return addReplacement(draft, { path, found, made, save }, children);
     }
+    case 'edit':
+      return addEdit(draft, decision);
     case 'reopen':
       return addReplacement(
         draft,
@@ -104,6 +106,16 @@ function addCreation(draft: Draft, path: TargetPath, made: Made, place: Entry['p
     draft.made.push({ op: 'make', path: aside, made });
     draft.after.push({ op: 'place', path, aside });
   }
+}
+
+/** Before the pointer moves: whoever the new generation is for is there by then. */
+function addEdit(draft: Draft, { path, found, made, mtimeNs }: Decision & { readonly action: 'edit' }): void {
+  const aside = asideOf(draft, path);
+  const source = joinTarget(MERGED, made.digest);
+  draft.made.push({ op: 'make', path: aside, made: { kind: 'file', ...made, source } });
+  const was = mtimeNs === undefined ? { found } : { found, mtimeNs };
+  draft.before.push({ op: 'exchange', path, aside, was, ifChanged: 'leave' });
+  draft.discard.push({ path, aside, was: found });
 }
 
 interface Replacement {

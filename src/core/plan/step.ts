@@ -55,8 +55,8 @@ export type Step =
   /** The pointer moves; `undefined` is no pointer. */
   | { readonly op: 'point'; readonly from: string | undefined; readonly to: string | undefined }
   /** What is at `path` and what is at `aside` change places in one instant; back at once where it was not as expected. */
-  | { readonly op: 'exchange'; readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected }
-  | { readonly op: 'unexchange'; readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected }
+  | (Exchange & { readonly op: 'exchange' })
+  | (Exchange & { readonly op: 'unexchange' })
   /** What was staged at `aside` takes its place, never over something that is there. */
   | { readonly op: 'place'; readonly path: TargetPath; readonly aside: TargetPath }
   | { readonly op: 'unplace'; readonly path: TargetPath; readonly aside: TargetPath }
@@ -70,6 +70,14 @@ export type Step =
   | { readonly op: 'fetch'; readonly backup: number; readonly aside: TargetPath }
   | { readonly op: 'unfetch'; readonly backup: number; readonly aside: TargetPath }
   | { readonly op: 'own'; readonly path: TargetPath; readonly before: Ownership; readonly after: Ownership };
+
+interface Exchange {
+  readonly path: TargetPath;
+  readonly aside: TargetPath;
+  readonly was: Expected;
+  /** Where a crash came between, what somebody made of the file since is left as it is: it is the machine's own. */
+  readonly ifChanged?: 'leave';
+}
 
 const inverses = {
   create: 'uncreate',

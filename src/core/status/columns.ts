@@ -43,6 +43,7 @@ export function decisionLetter(decision: Decision): Letter | undefined {
     case 'show':
     case 'own':
     case 'merge':
+    case 'edit':
       return 'M';
     case 'adopt':
       return decision.after === undefined ? undefined : 'M';

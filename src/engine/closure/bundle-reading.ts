@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { SysusersLine } from '../../core/accounts/sysusers';
 import { ActivateError } from '../../core/errors';
 import { joinTarget, type TargetPath } from '../../core/path';
 import type { BundleRecord } from '../../core/records/bundle';
@@ -6,6 +7,7 @@ import { type Manifest, parseManifest } from '../../core/records/manifest';
 import { parseRecord } from '../../core/records/generation';
 import { readStatus } from '../../system/reading';
 import { closeRoot, openRoot, type Root } from '../../system/rooted';
+import { readSysusersIn, SYSUSERS_RECORD } from '../accounts/records';
 import { digestManifest } from '../generations';
 import type { Machine } from '../machine';
 import { decode, readRecordBytes, readSealed } from '../records';
@@ -40,6 +42,9 @@ export function readBundle(
       listing: { closure: name, items: [] },
       sourceOf,
       manifest,
+      sysusers: readLines(top, name, record),
+      unfixed: [],
+      accounts: undefined,
       rules: record.rules,
       unread: [],
     };
@@ -50,20 +55,26 @@ export function readBundle(
   }
 }
 
-function readManifest(top: Root, name: string, { digest, overlay }: BundleRecord): Manifest {
+function readManifest(top: Root, name: string, { digest, overlay, sysusers }: BundleRecord): Manifest {
   const file = joinTarget(TOP, 'manifest.json');
   const bytes = readRecordBytes({ root: top }, file);
   if (bytes === undefined) throw damaged(`${name}${file}`, 'the bundle has no manifest');
   try {
     const withheld = readWithheld(top);
     const manifest = parseManifest(decode(bytes), withheld ?? {}, `${name}${file}`);
-    const carried = { carrier: overlay, resident: false };
+    const carried = { carrier: overlay, resident: false, sysusers };
     if (withheld === undefined || digestManifest([bytes], withheld, carried) === digest) return manifest;
   } catch (error) {
     if (!(error instanceof ActivateError) || error.code !== 'STATE') throw error;
     throw damaged(error.path ?? name, error.message, error);
   }
   throw damaged(`${name}${file}`, 'the manifest is damaged: it is not what was written');
+}
+
+function readLines(top: Root, name: string, { sysusers }: BundleRecord): readonly SysusersLine[] {
+  const lines = readSysusersIn(top, TOP, sysusers);
+  if (lines !== undefined) return lines;
+  throw damaged(`${name}/${SYSUSERS_RECORD}`, 'the bundle is damaged: this is not what was written');
 }
 
 /** Who is not root may not see them. */

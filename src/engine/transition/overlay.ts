@@ -7,6 +7,7 @@ import { copyTree, readHostBytes, resolveHostPath } from '../../system/host-file
 import { protectTree } from '../../system/protecting';
 import { digestFile, readStatus } from '../../system/reading';
 import type { Root } from '../../system/rooted';
+import { effectiveUser } from '../../system/syscalls/libc';
 import type { Addition, Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
 import { heldDescriptors, type Machine } from '../machine';
@@ -66,7 +67,8 @@ function addTo(root: Root, tree: TargetPath, { path, content, mode, uid, gid }: 
   makeDirectories(root, parentOf(to), 0o755);
   if (readStatus(root, to) !== undefined) removeFile(root, to);
   const bytes = 'bytes' in content ? content.bytes : readHostBytes(content.hostPath);
-  createFile(root, to, { mode, uid, gid }, bytes);
+  // Whoever is not root owns all of the overlay.
+  createFile(root, to, effectiveUser() === 0 ? { mode, uid, gid } : { mode }, bytes);
 }
 
 function refuseChanged(machine: Machine, closure: Closure, tree: TargetPath): void {

@@ -4,6 +4,7 @@ import { isOneAct, type OneAct, pathOf, type Step } from '../../core/plan/step';
 import type { Journal } from '../../core/records/journal';
 import { readStatus } from '../../system/reading';
 import { backupContent } from '../../core/records/backup';
+import { withAccountsLocked } from '../accounts/locking';
 import type { Machine } from '../machine';
 import { finishStep, undoStep } from './finishing';
 import { errnoOf } from '../../system/syscalls/errno';
@@ -27,12 +28,18 @@ export type Resumed =
 export async function resumeTransition(context: Context, machine: Machine): Promise<Resumed> {
   const journal = readJournal(machine);
   if (journal !== undefined)
-    await (journal.phase === 'swap' ? finish(context, machine, journal) : undo(context, machine, journal));
+    await withAccountsLocked(context, machine, accountSteps(journal), () =>
+      journal.phase === 'swap' ? finish(context, machine, journal) : undo(context, machine, journal),
+    );
   if (journal === undefined) return { state: 'nothing to do' };
   const { from, to } = journal;
   return journal.phase === 'swap'
     ? { state: 'finished', from, to, live: to }
     : { state: 'undone', from, to, live: from };
+}
+
+function accountSteps({ phases }: Journal): readonly Step[] {
+  return phases.swap.filter((step) => step.op === 'exchange' && step.ifChanged === 'leave');
 }
 
 async function undo(context: Context, machine: Machine, journal: Journal): Promise<void> {

@@ -31,6 +31,7 @@ import { refuseMountsIn, removeTree } from '../../system/removing';
 import { type Backup, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
 import type { Closure } from '../closure/closure';
 import { carryOverlay } from './overlay';
+import { sysusersRecord, writeSysusers } from '../accounts/records';
 import { readTimes } from '../generations';
 import { createSealed, readSealed, writeSealed } from '../records';
 import type { Machine } from '../machine';
@@ -113,6 +114,7 @@ function writeRecords(
     carrier: closure.carrier,
     ...(to.imagePath === undefined ? {} : { imagePath: to.imagePath }),
     resident: to.resident,
+    ...sysusersRecord(closure.sysusers),
     digest: to.digest,
     rules: to.rules.map(({ match, onConflict, onDrift }) => ({ match, onConflict, onDrift })),
     paths: manifest.entries.length,
@@ -120,6 +122,7 @@ function writeRecords(
     version: context.version,
   };
   writeBundle(root, staging, manifest, overlay);
+  writeSysusers(root, staging, closure.sysusers);
   createSealed(root, joinTarget(staging, names[0]), [renderGeneration(generation)], 0o644);
 }
 

@@ -212,7 +212,7 @@ async function stage(job: Job): Promise<void> {
     tidy(prepared.decisions.length);
     if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
     await showGeneration(machine, prepared.to.number);
-    stageMerges(machine, prepared.merges);
+    stageMerges(machine, prepared);
     writeNotes(machine, notes);
   } catch (error) {
     throw notStaged(job, error);

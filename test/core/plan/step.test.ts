@@ -26,6 +26,7 @@ const steps: readonly [Step, one: boolean, about: string | undefined][] = [
   [{ op: 'make', path: a, made: folder }, false, a],
   [{ op: 'point', from: undefined, to: '/x' }, false, undefined],
   [{ op: 'exchange', path: a, aside, was }, true, a],
+  [{ op: 'exchange', path: a, aside, was, ifChanged: 'leave' }, true, a],
   [{ op: 'place', path: a, aside }, true, a],
   [{ op: 'park', path: a, aside, was }, true, a],
   [{ op: 'save', aside, backup: 1 }, false, aside],
