@@ -134,5 +134,10 @@ function explain(name: string, result: Failed): ActivateError {
  * @throws {ActivateError} `REFUSED` where it is missing
  */
 export function requireProgram(name: string): void {
-  if (Bun.which(name) === null) throw explain(name, { code: 'ENOENT', isCanceled: false, shortMessage: '' });
+  if (!hasProgram(name)) throw explain(name, { code: 'ENOENT', isCanceled: false, shortMessage: '' });
+}
+
+/** Whether a program is installed. */
+export function hasProgram(name: string): boolean {
+  return Bun.which(name) !== null;
 }

@@ -11,6 +11,11 @@ async function failureOf(running: Promise<unknown>): Promise<readonly (string | 
   return [error.code, error.message, error.path, error.hint];
 }
 
+function* failing(): Generator<Uint8Array> {
+  yield Uint8Array.of(0x61);
+  throw new ActivateError('IO', 'the disk is gone');
+}
+
 describe('runProgram', () => {
   test('gives status and output as they are, whatever the status', async () => {
     expect(await runProgram('sh', ['-c', 'echo out; echo err >&2; exit 3'])).toEqual({
@@ -33,6 +38,25 @@ describe('runProgram', () => {
       '/etc/\udcff',
       undefined,
     ]);
+  });
+
+  test('passes input in pieces, as many as there are', async () => {
+    const input = Array.from({ length: 50 }, () => new Uint8Array(100_000)).values();
+    expect((await runProgram('wc', ['-c'], { input })).stdout.trim()).toBe('5000000');
+  });
+
+  test('throws what the input throws, once the program has ended', async () => {
+    expect(await failureOf(runProgram('cat', [], { input: failing() }))).toEqual([
+      'IO',
+      'the disk is gone',
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('is not troubled by a program that reads nothing of its input', async () => {
+    const input = [new Uint8Array(1_000_000), new Uint8Array(1_000_000)];
+    expect((await runProgram('sh', ['-c', 'exit 7'], { input })).status).toBe(7);
   });
 
   test('passes input and output byte by byte', async () => {
