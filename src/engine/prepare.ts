@@ -7,6 +7,8 @@ import type { AccountTexts } from '../core/accounts/accounts';
 import { withAccounts } from '../core/accounts/decide-accounts';
 import type { SysusersLine } from '../core/accounts/sysusers';
 import type { Entry } from '../core/entry';
+import { decideWrappers, type WrapperAnswer, type WrappersFound } from '../core/plan/wrappers';
+import type { Wrapper } from '../core/wrapper';
 import { ActivateError } from '../core/errors';
 import type { Actual } from '../core/found';
 import { backupContent } from '../core/records/backup';
@@ -33,6 +35,8 @@ import { type Content, type Elsewhere, isCarried, noContent } from './closure/co
 import type { Machine } from './machine';
 import { readMerges } from './merging';
 import { scan } from './scan';
+import { lookAtWrappers } from './wrappers/looking';
+import { refuseLostSources } from './wrappers/sources';
 import { type AccountPlan, planAccounts, readOverlayAccounts } from './accounts/planning';
 import { digestSysusers, readSysusersRecord } from './accounts/records';
 
@@ -64,6 +68,7 @@ export interface Destination {
   /** `undefined` for a generation that exists, and for 0. */
   readonly closure: Closure | undefined;
   readonly entries: readonly Entry[];
+  readonly wrappers: readonly Wrapper[];
   readonly overlay: TargetPath | undefined;
   /** Where an image is that is used where it lies. */
   readonly imagePath: TargetPath | undefined;
@@ -84,6 +89,7 @@ export interface Prepared extends Answer {
   readonly from: Side & { readonly number: number; readonly overlay: TargetPath | undefined };
   readonly to: Destination;
   readonly actual: Actual;
+  readonly wrappers: WrapperAnswer & { readonly found: WrappersFound };
   /** Where the content of an overlay is that cannot be looked at yet. */
   readonly elsewhere: Elsewhere;
   /** What three-way merges came to, where the policy asks for them. */
@@ -125,7 +131,23 @@ export function prepareTransition(
     ...(accounts?.unread ?? []),
     ...actual.unread.map((path) => ({ path, why: 'no permission to read it' })),
   ];
-  return { ...answer, state, from, to, actual, elsewhere, merges, accounts, unread };
+  const wrappers = decideOnWrappers(machine, target, to, elsewhere);
+  const conflicts = [...answer.conflicts, ...wrappers.conflicts];
+  return { ...answer, conflicts, state, from, to, actual, wrappers, elsewhere, merges, accounts, unread };
+}
+
+function decideOnWrappers(
+  machine: Machine,
+  { kind }: Target,
+  to: Destination,
+  elsewhere: Elsewhere,
+): Prepared['wrappers'] {
+  const { number, overlay, wrappers, closure } = to;
+  const found = lookAtWrappers(machine);
+  const answer = decideWrappers(wrappers, found);
+  if (answer.moves && overlay !== undefined && closure === undefined && kind !== 'live')
+    refuseLostSources(machine, { number, overlay, wrappers, elsewhere });
+  return { ...answer, found };
 }
 
 /** What becomes of users and groups: known already where a closure was read, found out again for a generation or a bundle. */
@@ -180,18 +202,32 @@ function destinationOf(context: Context, machine: Machine, target: Target, known
   if (target.kind === 'closure') return closureDestination(context, machine, target, known);
   const number = numberOf(target, known.state);
   if (number === 0) return { ...nothing, number };
-  const { generation, entries, ledger } =
+  const { generation, manifest, entries, ledger } =
     number === known.state.live && isRecorded(known.live) ? known.live : readRecorded(machine, number, roleOf(target));
   if (target.kind !== 'live') refuseMissingOverlay(machine, generation);
   const { overlay, imagePath, resident, digest, rules } = generation;
   const consent = new Set(ledger.displaced.keys());
+  const { wrappers = [] } = manifest;
   const sysusers = readSysusersRecord(machine, generation);
-  return { number, closure: undefined, entries, overlay, imagePath, resident, digest, sysusers, rules, consent };
+  return {
+    number,
+    closure: undefined,
+    entries,
+    wrappers,
+    overlay,
+    imagePath,
+    resident,
+    digest,
+    sysusers,
+    rules,
+    consent,
+  };
 }
 
 const nothing: Omit<Destination, 'number'> = {
   closure: undefined,
   entries: [],
+  wrappers: [],
   overlay: undefined,
   imagePath: undefined,
   resident: false,
@@ -230,7 +266,7 @@ function closureDestination(
   const imagePath = target.inPlace === true ? imagePathOf(machine, closure) : undefined;
   const resident = target.resident === true;
   const digest = digestOf(closure, resident);
-  const { entries } = closure.manifest;
+  const { entries, wrappers = [] } = closure.manifest;
   const { sysusers, accounts } = closure;
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
   const known = [isRecorded(live) ? live.generation : undefined, findGeneration(machine, state.default)];
@@ -240,6 +276,7 @@ function closureDestination(
       number: same.number,
       closure: undefined,
       entries,
+      wrappers,
       overlay: same.overlay,
       imagePath,
       resident,
@@ -255,6 +292,7 @@ function closureDestination(
     number,
     closure,
     entries,
+    wrappers,
     overlay,
     imagePath,
     resident,

@@ -88,6 +88,7 @@ function isIdle(machine: Machine, prepared: Prepared, scope: Scope): boolean {
     state.pointer === to.overlay &&
     (to.overlay === undefined || isShown(machine, to.overlay)) &&
     !decisions.some(isVisible) &&
+    !prepared.wrappers.moves &&
     isKeptAlready(prepared);
   return isAsWanted && (scope === 'live' || state.default === to.number);
 }

@@ -201,7 +201,7 @@ function lookAt(job: Pick<Job, 'options'>, sight: Sight, links: 'follow' | 'show
   }
 }
 
-function readContent(root: Root, path: TargetPath, sizeBytes: number): ViewContent {
+export function readContent(root: Root, path: TargetPath, sizeBytes: number): ViewContent {
   try {
     return { state: 'read', bytes: readFile(root, path) };
   } catch (error) {
@@ -212,7 +212,7 @@ function readContent(root: Root, path: TargetPath, sizeBytes: number): ViewConte
   }
 }
 
-function withhold(content: ViewContent, mode: number, { secrets }: ViewOptions): ViewContent {
+export function withhold(content: ViewContent, mode: number, { secrets }: ViewOptions): ViewContent {
   if (content.state !== 'read' || secrets === 'shown' || (mode & 0o004) !== 0) return content;
   return { state: 'withheld', sizeBytes: content.bytes.length, digest: digestBytes(content.bytes) };
 }

@@ -33,6 +33,7 @@ const packages: Readonly<Record<string, string>> = {
   unshare: 'util-linux',
   mount: 'mount',
   umount: 'mount',
+  setcap: 'libcap2-bin',
 };
 
 /**

@@ -4,6 +4,7 @@ import { isBelow, joinTarget, type TargetPath } from '../path';
 import type { Decision } from './decision';
 import { asideOf, discarded, type Draft, expected, isSafe, newDraft, pathIn, type Terms } from './draft';
 import type { Discarded, Made, Step } from './step';
+import { noWrapperSteps } from './wrappers';
 
 /** The steps of a transition, in phases; what comes after the commit cannot be undone and need not be. */
 export interface Phases {
@@ -24,10 +25,15 @@ export function planSteps(decisions: readonly Decision[], terms: Terms): Phases 
   decisions.forEach((decision, index) => addDecision(draft, decision, below(decisions, index)));
   const { created, made, before, after, late, removed, emptied, discard, backups, spent } = draft;
   const { from, to } = terms.pointer;
+  const wrappers = terms.wrappers ?? noWrapperSteps;
   const point: Step[] = from === to ? [] : [{ op: 'point', from, to }];
   return {
-    create: [...(created.length === 0 ? [] : [{ op: 'create', objects: created } as const]), ...made],
-    swap: [...before, ...point, ...after],
+    create: [
+      ...(created.length === 0 ? [] : [{ op: 'create', objects: created } as const]),
+      ...made,
+      ...wrappers.create,
+    ],
+    swap: [...before, ...point, ...wrappers.swap, ...after],
     remove: [...late, ...emptied, ...(removed.length === 0 ? [] : [{ op: 'remove', objects: removed } as const])],
     discard,
     backups,

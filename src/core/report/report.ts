@@ -30,6 +30,14 @@ function describeObstacle(obstacle: string): string {
 
 const ARTICLES = new Set(['immutable', 'append-only']);
 
+/** What stands in the way of wrappers alone. */
+const ABOUT_WRAPPERS = new Set([
+  'a mount with nosuid',
+  'a mount with noexec',
+  'a directory that others may write',
+  "a directory of somebody else's wrappers",
+]);
+
 /** What each policy would do about the conflicts. */
 export function adviceOn(conflicts: readonly Conflict[]): string[] {
   const reasons = new Set(conflicts.map(({ reason }) => reason));
@@ -50,7 +58,13 @@ export function adviceOn(conflicts: readonly Conflict[]): string[] {
   if (reasons.has('contradicted'))
     lines.push('Users, groups and their ids are never changed: change the line of the closure, or the machine, first.');
   if (reasons.has('managed')) lines.push('Place it as a seed, or leave sysusers.d out of the closure.');
-  if (reasons.has('blocked')) lines.push('Blocked paths: unmount, `chattr -i -a`, or remount read-write first.');
+  const obstacles = conflicts.flatMap((conflict) => (conflict.reason === 'blocked' ? [conflict.obstacle] : []));
+  if (obstacles.some((obstacle) => ABOUT_WRAPPERS.has(obstacle)))
+    lines.push(
+      'Wrappers need /run/wrappers for themselves: unmount or move away what is there, or leave them out of the policy.',
+    );
+  if (obstacles.some((obstacle) => !ABOUT_WRAPPERS.has(obstacle)))
+    lines.push('Blocked paths: unmount, `chattr -i -a`, or remount read-write first.');
   return lines;
 }
 

@@ -8,7 +8,7 @@ import { BUNDLE_RECORD, renderBundle } from '../../core/records/bundle';
 import { storePathOf } from '../../core/records/generation';
 import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
 import { type Carrier, type ImageKind, imageName } from '../../core/records/overlay';
-import { makeDirectory, makeSymlink } from '../../system/changing';
+import { makeDirectories, makeSymlink } from '../../system/changing';
 import { createFile } from '../../system/copying';
 import { closeRoot, openRoot, type Root } from '../../system/rooted';
 import { listDirectory, readStatus } from '../../system/reading';
@@ -153,7 +153,7 @@ async function fillWithImage(context: Context, machine: Machine, filling: Fillin
   const { manifest, image } = await packClosure(context, machine, { closure, directory, kind, storeLinks });
   writeRecords(context, filling, { manifest, carrier: image, overlay: IMAGE_MOUNT });
   const units = joinTarget(TOP, 'systemd');
-  makeDirectory(directory, units, 0o755);
+  makeDirectories(directory, units, 0o755);
   const unit = renderMountUnit(posix.join(location, imageName(kind)), kind);
   createFile(directory, joinTarget(units, IMAGE_UNIT), { mode: 0o644 }, new TextEncoder().encode(unit));
   return { paths: manifest.entries.length, overlay: IMAGE_MOUNT, carrier: image };
@@ -170,7 +170,7 @@ function writeRecords(context: Context, { closure, directory }: Filling, shown: 
   const { format, entries } = manifest;
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
   const users = sysusersRecord(closure.sysusers);
-  writeBundle(directory, TOP, manifest, overlay);
+  writeBundle(directory, TOP, manifest, { overlay, generation: 0 });
   writeSysusers(directory, TOP, closure.sysusers);
   const record = renderBundle({
     format,

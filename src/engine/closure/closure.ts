@@ -27,6 +27,7 @@ import type { Source } from './source';
 import { tidy } from '../../system/memory';
 import { fillContents, type Unread } from './contents';
 import type { Machine } from '../machine';
+import { readWrappers } from '../wrappers/sources';
 
 export interface ClosureOptions {
   readonly format?: ClosureFormat | 'bundle' | 'image' | undefined;
@@ -146,26 +147,40 @@ export function readClosure(
     });
     const shared = shareEntries(entries, known);
     tidy(entries.length);
+    const sources = readWrappers(policy.wrappers, {
+      machine,
+      top,
+      storePath,
+      carrier: isLater ? 'tree' : kindOf(source, storePath),
+      names: options.names ?? 'machine',
+      ...owners,
+    });
+    const { wrappers, additions, unread: unreadSources } = sources;
     return {
       name,
       hostPath,
       carrier:
         source?.image?.carrier ?? (storePath === undefined ? { kind: 'tree' } : { kind: 'store', path: storePath }),
       imageFile: source?.image?.file,
-      additions: accounts.fixed.additions,
+      additions: [...accounts.fixed.additions, ...additions],
       // What is in a store is not read again.
       listing: storePath === undefined || isLater ? listing : { closure: name, items: [] },
       sourceOf,
-      manifest: { format, roots: policy.roots, entries: shared },
+      manifest: { format, roots: policy.roots, entries: shared, ...(wrappers.length === 0 ? {} : { wrappers }) },
       sysusers: accounts.lines,
       unfixed: accounts.fixed.unfixed,
       accounts: accounts.plan,
       rules: policy.rules,
-      unread,
+      unread: [...unread, ...unreadSources],
     };
   } finally {
     closeRoot(top);
   }
+}
+
+function kindOf(source: Source | undefined, storePath: TargetPath | undefined): 'tree' | 'store' | 'image' {
+  if (source?.image !== undefined) return 'image';
+  return storePath === undefined ? 'tree' : 'store';
 }
 
 /** Takes an entry that is as it was before from the record: what is the same is in memory once. */

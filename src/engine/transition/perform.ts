@@ -26,6 +26,7 @@ import { errnoOf } from '../../system/syscalls/errno';
 import { keepStray } from '../backups/keeping';
 import { carry, carryBack } from '../backups/storing';
 import type { Machine } from '../machine';
+import { isWrapperStep, performWrapperStep, type WrapperStep } from '../wrappers/making';
 import { insistOn, insistOnAll, refuseLinkInTheWay } from './expectations';
 import { snippetOf } from './stage';
 import { runTmpfiles } from './tmpfiles';
@@ -74,11 +75,14 @@ export async function performStep(stagehand: Stagehand, step: Step): Promise<voi
         return leaveAlone(stagehand, step, 'what was added to it stays');
       return exchangePaths(machine.root, step.path, step.aside);
     default:
-      return performMove(machine, step);
+      return isWrapperStep(step) ? performWrapperStep(machine, step) : performMove(machine, step);
   }
 }
 
-type MoveStep = Exclude<Step, { op: 'create' | 'uncreate' | 'remove' | 'unremove' | 'make' | 'unmake' | 'unexchange' }>;
+type MoveStep = Exclude<
+  Exclude<Step, WrapperStep>,
+  { op: 'create' | 'uncreate' | 'remove' | 'unremove' | 'make' | 'unmake' | 'unexchange' }
+>;
 
 function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
   const { root } = machine;

@@ -6,6 +6,7 @@ import { readStatus } from '../../system/reading';
 import { backupContent } from '../../core/records/backup';
 import { withAccountsLocked } from '../accounts/locking';
 import type { Machine } from '../machine';
+import { restageWrappers } from '../wrappers/again';
 import { finishStep, undoStep } from './finishing';
 import { errnoOf } from '../../system/syscalls/errno';
 import type { Root } from '../../system/rooted';
@@ -58,6 +59,7 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
   else {
     checkNextLedger(machine, journal.to);
     await orStuck(() => showGeneration(machine, journal.to));
+    await orStuck(() => restageWrappers(machine, journal.phases.create));
     for (const step of [...journal.phases.swap, ...journal.phases.remove])
       if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
         await unlessOutOfReach(context, step, () => finishStep({ context, machine, journal, reach: 'in place' }, step));
