@@ -10,6 +10,7 @@ import type { Entry } from '../core/entry';
 import { decideWrappers, type WrapperAnswer, type WrappersFound } from '../core/plan/wrappers';
 import type { Wrapper } from '../core/wrapper';
 import { ActivateError } from '../core/errors';
+import { whyNotInUnit } from '../core/mount-unit';
 import type { Actual } from '../core/found';
 import { backupContent } from '../core/records/backup';
 import { type AttitudeRule, carrierPath, type Generation, overlayOf } from '../core/records/generation';
@@ -307,6 +308,12 @@ function closureDestination(
 /** Where an image is in the tree at the root, to be used there. */
 function imagePathOf({ root }: Machine, { imageFile, name }: Closure): TargetPath {
   const file = imageFile === undefined ? undefined : targetPathOf(root.path, imageFile);
+  const why = file === undefined ? undefined : whyNotInUnit(file);
+  if (why !== undefined)
+    throw new ActivateError('USAGE', `a boot could not mount it: ${why}`, {
+      path: name,
+      hint: 'Leave --in-place out.',
+    });
   if (file !== undefined) return file;
   throw new ActivateError('USAGE', 'only an image that is below the root can be used in place', {
     path: name,
