@@ -27,6 +27,7 @@ import {
   type State,
 } from './generations';
 import { type Content, type Elsewhere, isCarried, noContent } from './closure/content';
+import { unlessDamaged } from './closure/source';
 import type { Machine } from './machine';
 import { readMerges } from './merging';
 import { scan } from './scan';
@@ -194,11 +195,10 @@ function closureDestination(
   target: Target & { readonly kind: 'closure' },
   { state, live, content }: Known,
 ): Destination {
-  const closure = readClosure(context, machine, target.argument, {
-    ...target,
-    source: content.source,
-    known: live.entries,
-  });
+  const { source } = content;
+  const closure = unlessDamaged(source, () =>
+    readClosure(context, machine, target.argument, { ...target, source, known: live.entries }),
+  );
   const imagePath = target.inPlace === true ? imagePathOf(machine, closure) : undefined;
   const resident = target.resident === true;
   const digest = digestOf(closure, resident);
