@@ -30,6 +30,7 @@ import { type Content, type Elsewhere, isCarried, noContent } from './closure/co
 import { unlessDamaged } from './closure/source';
 import type { Machine } from './machine';
 import { readMerges } from './merging';
+import { isShown, mountedNumbers } from './transition/showing';
 import { scan } from './scan';
 
 /** What the command line says about the machine's own. */
@@ -206,7 +207,7 @@ function closureDestination(
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
   const known = [isRecorded(live) ? live.generation : undefined, findGeneration(machine, state.default)];
   const same = known.find((each) => each?.digest === digest && each.imagePath === imagePath);
-  if (same !== undefined && isCarried(machine, same))
+  if (same !== undefined && canBeShown(machine, same, content))
     return {
       number: same.number,
       closure: undefined,
@@ -218,9 +219,15 @@ function closureDestination(
       rules,
       consent: new Set(),
     };
-  const number = Math.max(0, ...state.numbers) + 1;
+  const number = Math.max(0, ...state.numbers, ...mountedNumbers(machine)) + 1;
   const overlay = overlayOf(number, closure, resident);
   return { number, closure, entries, overlay, imagePath, resident, digest, rules, consent: new Set() };
+}
+
+/** Whether what carries a generation is there and, where it has to be mounted again, was found to be as it was. */
+function canBeShown(machine: Machine, generation: Generation, { elsewhere }: Content): boolean {
+  const { overlay } = generation;
+  return isCarried(machine, generation) && (isShown(machine, overlay) || elsewhere.has(overlay));
 }
 
 /** Where an image is in the tree at the root, to be used there. */

@@ -68,3 +68,21 @@ export async function loopsOn(machine: TestMachine): Promise<readonly string[]> 
     .filter((line) => /^\/var\/(?:lib\/activate|images)\//u.test(line))
     .toSorted();
 }
+
+const MOUNTS = '/run/activate/gen/';
+
+/** The numbers of the generations that are mounted, in order; one that is mounted twice is there twice. */
+export async function shownOn(machine: TestMachine): Promise<readonly string[]> {
+  const places = await mountPoints(machine);
+  return places.flatMap((place) => (place.startsWith(MOUNTS) ? [place.slice(MOUNTS.length)] : [])).toSorted();
+}
+
+/** A power cut takes all of /run, and every mount there. */
+export async function cutPower(machine: TestMachine): Promise<void> {
+  const mounts = (await mountPoints(machine)).filter((place) => place.startsWith('/run/'));
+  await machine.shell(`for mount in ${mounts.join(' ')}; do umount --lazy "$mount"; done; rm -rf /run/*`);
+}
+
+async function mountPoints(machine: TestMachine): Promise<string[]> {
+  return (await machine.shell('cut -d" " -f 5 /proc/self/mountinfo')).split('\n');
+}

@@ -89,6 +89,14 @@ export function isShown({ root }: Machine, overlay: TargetPath): boolean {
   return status !== undefined && (!isMounted({ overlay }) || status.mountRoot);
 }
 
+/** The numbers at which something is mounted; their generations may have been those of another history. */
+export function mountedNumbers({ root }: Machine): number[] {
+  if (readStatus(root, MOUNTS)?.kind !== 'directory') return [];
+  return listDirectory(root, MOUNTS)
+    .filter(({ name }) => isShown({ root }, joinTarget(MOUNTS, name)))
+    .map(({ name }) => parseGenerationNumber(name) ?? 0);
+}
+
 /**
  * Unmounts what nothing points at any more: neither live, default nor booted. Whoever still uses it keeps it; it goes when the
  * last one lets go.
