@@ -8,6 +8,7 @@ import { ActivateError } from '../../core/errors';
 import { findGeneration, numberBefore, readState } from '../generations';
 import type { Machine } from '../machine';
 import type { Target } from '../prepare';
+import { isShown } from '../transition/showing';
 import type { Addition } from './closure';
 import { type OpenImage, openSource, type Source } from './source';
 
@@ -80,10 +81,7 @@ function hiddenGenerations(
   }[target.kind];
   const hidden = [...new Set([state.live, wanted ?? state.default])].flatMap((number) => {
     const generation = number === 0 ? undefined : findGeneration(machine, number);
-    const isHidden =
-      generation !== undefined &&
-      isMounted(generation) &&
-      readStatus(machine.root, generation.overlay)?.mountRoot !== true;
+    const isHidden = generation !== undefined && isMounted(generation) && !isShown(machine, generation.overlay);
     return isHidden ? [generation] : [];
   });
   return { wanted, hidden };
