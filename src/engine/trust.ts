@@ -2,7 +2,7 @@ import type { Context } from '../context';
 import { isShared, POINTER, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import { ancestorsOf, hostPath, joinTarget, parentOf, type TargetPath } from '../core/path';
-import { GENERATIONS } from '../core/records/generation';
+import { GENERATIONS, MOUNTS } from '../core/records/generation';
 import { canWriteDirectory, readLinkText, readStatus } from '../system/reading';
 import { BACKUPS } from '../core/records/backup';
 import { BUNDLE_RECORD } from '../core/records/bundle';
@@ -18,7 +18,7 @@ import type { Machine } from './machine';
  * @throws {ActivateError} `REFUSED`
  */
 export function refuseUntrusted({ uid }: Context, machine: Machine): void {
-  for (const path of [...ancestorsOf(STATE), STATE, GENERATIONS, BACKUPS]) {
+  for (const path of [...ancestorsOf(STATE), STATE, GENERATIONS, BACKUPS, parentOf(MOUNTS), MOUNTS]) {
     const status = readStatus(machine.root, path);
     if (status === undefined) continue;
     const isOurs = status.uid === 0 || status.uid === uid;
@@ -31,7 +31,8 @@ export function refuseUntrusted({ uid }: Context, machine: Machine): void {
   }
   refuseUnwritable(machine);
   refuseOtherKind(machine, STATE);
-  for (const path of [GENERATIONS, BACKUPS, joinTarget(STATE, 'merged')]) refuseOtherKind(machine, path);
+  for (const path of [GENERATIONS, BACKUPS, joinTarget(STATE, 'merged'), parentOf(MOUNTS), MOUNTS])
+    refuseOtherKind(machine, path);
 }
 
 /**

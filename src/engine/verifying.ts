@@ -89,6 +89,8 @@ function changedRecords({ root }: Machine, { from }: Prepared): Wrong[] {
         what: `what generation ${from.number} shows is ${isMounted({ overlay }) ? 'not mounted' : 'gone'}`,
       },
     ];
+  // In memory, links into a store are what they lead to: nothing is recorded of that.
+  if (findGeneration({ root }, from.number)?.carrier.kind === 'store') return [];
   const tree = openRoot(hostPath(root.path, overlay));
   try {
     return entries.flatMap((entry) => {
