@@ -8,14 +8,16 @@ import { seal } from './seal';
 
 export const kinds = ['squashfs', 'erofs'] as const satisfies readonly ImageKind[];
 
-/** Makes an image of a directory, with all that an image can carry of it. */
+/** Makes an image of a directory, with all that an image can carry of it; the same twice is the same image. */
 export function writeImage(kind: ImageKind, directory: string, file: string): void {
   rmSync(file, { force: true });
   const command =
     kind === 'squashfs'
-      ? ['mksquashfs', directory, file, '-noappend', '-quiet', '-no-progress']
-      : ['mkfs.erofs', '--quiet', file, directory];
-  const { status, stdout, stderr } = spawnSync(command[0] ?? '', command.slice(1), { encoding: 'utf8' });
+      ? ['mksquashfs', directory, file, '-noappend', '-quiet', '-no-progress', '-mkfs-time', '0']
+      : ['mkfs.erofs', '--quiet', '-U', '00000000-0000-0000-0000-000000000000', file, directory];
+  // Without it an erofs has the time at which it was made; with it, times later than that are not kept.
+  const env = { ...process.env, ...(kind === 'erofs' ? { SOURCE_DATE_EPOCH: '4000000000' } : {}) };
+  const { status, stdout, stderr } = spawnSync(command[0] ?? '', command.slice(1), { encoding: 'utf8', env });
   if (status !== 0) throw new Error(`${command.join(' ')}: ${stdout}${stderr}`);
 }
 
