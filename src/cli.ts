@@ -1,10 +1,13 @@
 import { Command, CommanderError, Option } from 'commander';
 import { declareBackups } from './commands/backups';
+import { declareCompletion } from './commands/completion';
 import { declareDiff } from './commands/diff';
 import { declareGc } from './commands/gc';
 import { declareGenerate } from './commands/generate';
+import { declareHelp } from './commands/help';
 import { declareList } from './commands/list';
 import { declareResume } from './commands/resume';
+import { declareSchema } from './commands/schema';
 import { declareStatus } from './commands/status';
 import { declareRollback, declareSwitch } from './commands/switch';
 import { declareVerify } from './commands/verify';
@@ -64,6 +67,9 @@ function declareCommands(
   declareGc(program, run);
   declareVerify(program, run);
   declareBackups(program, run);
+  declareCompletion(program, run);
+  declareHelp(program, run);
+  declareSchema(program, run);
   for (const command of commandsIn(program)) {
     addGlobalOptions(command).showHelpAfterError(`See \`activate ${nameOf(command)} --help\`.`);
   }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
 import { isAsRecorded, renderStatus } from '../core/report/generations-report';
-import { readMachineStatus } from '../engine/status';
+import { ageOf, readMachineStatus } from '../engine/status';
 import type { Run } from '../options';
 
 interface Flags {
@@ -19,6 +19,6 @@ export function declareStatus(program: Command, run: Run): void {
 
 async function status(context: Context, { exitCode }: Flags): Promise<number> {
   const found = await readMachineStatus(context);
-  context.write(renderStatus(found, context.json ? 'json' : 'text', (iso) => context.now() - Date.parse(iso)));
+  context.write(renderStatus(found, context.json ? 'json' : 'text', (time) => ageOf(context, time)));
   return exitCode !== undefined && !isAsRecorded(found) ? 1 : 0;
 }

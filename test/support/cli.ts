@@ -1,5 +1,6 @@
 import { type GlobalOptions, runCli } from '../../src/cli';
 import type { Context } from '../../src/context';
+import { insistOnDocument } from './documents';
 import { contextOn } from './engine';
 import { carriedArgs, rootedAt } from './overlay';
 import type { Sandbox } from './sandbox';
@@ -20,6 +21,7 @@ export async function runActivate(argv: readonly string[], overrides: Partial<Co
   const contextFor = ({ root, json }: GlobalOptions): Context => contextOn(root, { json, write, warn, ...overrides });
   const rooted = rootedAt(argv[0] === '--root' ? (argv[1] ?? '/') : '/', overrides.workingDirectory ?? '/');
   const status = await runCli(carriedArgs(argv, rooted), { version: 'test', contextFor, write, warn, columns: 80 });
+  insistOnDocument(argv, stdout);
   return { status, stdout, stderr };
 }
 

@@ -60,7 +60,7 @@ describe('a reboot', () => {
 
 describe('the columns of a status', () => {
   const at = path('/etc/x');
-  const drift = (found: ReturnType<typeof foundFile> | ReturnType<typeof foundDirectory> | 'absent'): string =>
+  const drift = (found: ReturnType<typeof foundFile> | 'absent'): string =>
     driftLetter({ deviations: new Map([[at, found]]) }, { path: at, previous: copied('/etc/x') });
 
   test('say what became of a path', () => {
