@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, lutimesSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { LONGEST_NAME } from '../overlay';
 import { type Node, type Tree, writeTree } from '../trees';
@@ -113,6 +113,9 @@ export function writeModelClosure(closure: string, { tree: content, rules }: Mod
   writeTree(`${closure}/etc`, content);
   chmodSync(`${closure}/etc`, 0o755);
   if (rules.length > 0) writeFileSync(`${closure}/activation.toml`, `schema = 1\n${rules.map(renderRule).join('')}`);
+  // Closures that are the same make the same image.
+  for (const name of readdirSync(closure)) lutimesSync(`${closure}/${name}`, 1e9, 1e9);
+  lutimesSync(closure, 1e9, 1e9);
 }
 
 function renderRule({ name: about, place, mode, onConflict, onDrift }: Rule): string {
