@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { activateOn, insistOn } from '../support/cli';
 import { writeClosure } from '../support/closures';
+import { testFor } from '../support/overlay';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 
 const policy =
@@ -45,23 +46,28 @@ test('verify finds drift, and a pointer that is gone', async () => {
   });
 });
 
-test('a record that was changed where nothing protects it is found by its content', async () => {
-  await withGeneration(async (sandbox) => {
-    expect(spawnSync('chattr', ['-R', '-i', sandbox.on(TREE)]).status).toBe(0);
-    expect(await insistOn(sandbox)('status')).toContain('Generation 1 is not protected');
-    writeFileSync(sandbox.on(`${TREE}/etc/motd`), 'MOTD\n');
-    writeFileSync(sandbox.on(`${TREE}/etc/whole/inside`), 'INSIDE\n');
-    const { status, stdout } = await activateOn(sandbox)('verify', '--json');
-    const { wrong } = JSON.parse(stdout) as { wrong: object[] };
-    expect([status, wrong]).toEqual([
-      1,
-      [
-        { path: '/etc/motd', what: 'the record of generation 1 was changed: its content is another' },
-        { path: '/etc/whole', what: 'the record of generation 1 was changed: something in it is another' },
-      ],
-    ]);
-  });
-});
+testFor(
+  ['tree'],
+  'nobody can write to the others',
+  'a record that was changed where nothing protects it is found by its content',
+  async () => {
+    await withGeneration(async (sandbox) => {
+      expect(spawnSync('chattr', ['-R', '-i', sandbox.on(TREE)]).status).toBe(0);
+      expect(await insistOn(sandbox)('status')).toContain('Generation 1 is not protected');
+      writeFileSync(sandbox.on(`${TREE}/etc/motd`), 'MOTD\n');
+      writeFileSync(sandbox.on(`${TREE}/etc/whole/inside`), 'INSIDE\n');
+      const { status, stdout } = await activateOn(sandbox)('verify', '--json');
+      const { wrong } = JSON.parse(stdout) as { wrong: object[] };
+      expect([status, wrong]).toEqual([
+        1,
+        [
+          { path: '/etc/motd', what: 'the record of generation 1 was changed: its content is another' },
+          { path: '/etc/whole', what: 'the record of generation 1 was changed: something in it is another' },
+        ],
+      ]);
+    });
+  },
+);
 
 test('verify of a machine where nothing is managed says so', async () => {
   await withSandbox(async (sandbox) => {
