@@ -5,6 +5,7 @@ import type { Context, Log, LogFormat, LogLevel } from './context';
 import type { GlobalOptions } from './cli';
 import { encodeName } from './core/bytes';
 import { exitStatuses } from './core/errors';
+import { fold } from './core/report/fold';
 import { ERROR, priorityOf, renderLogLine, WARNING } from './core/report/log-line';
 
 declare const ACTIVATE_VERSION: string | undefined;
@@ -42,8 +43,9 @@ function isJournalStream(stream: string | undefined): boolean {
   return stream === `${dev}:${ino}`;
 }
 
-function warn(text: string, priority = WARNING): void {
-  if (text === '') return;
+function warn(message: string, priority = WARNING): void {
+  if (message === '') return;
+  const text = process.stderr.isTTY ? fold(message, process.stderr.columns) : message;
   process.stderr.write(encodeName(isJournal ? text.replaceAll(/^(?=.)/gmu, `<${priority}>`) : text));
 }
 
