@@ -8,7 +8,7 @@ import { withContent } from './closure/content';
 import { withAccountsLocked } from './accounts/locking';
 import { withLockedMachine } from './locked';
 import { refuseUntrustedSource } from './trust';
-import { isShown } from './transition/showing';
+import { hideUnused, isShown } from './transition/showing';
 import type { Machine } from './machine';
 import { readJournal } from './transition/journal';
 import { sweep, sweepIfPossible } from './transition/litter';
@@ -168,6 +168,7 @@ export function resume(context: Context): Promise<Resumed> {
   return withLockedMachine(context, async (machine) => {
     const resumed = await resumeTransition(context, machine);
     sweep(machine);
+    hideUnused(context, machine);
     return resumed;
   });
 }
