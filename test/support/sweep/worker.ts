@@ -31,6 +31,7 @@ const LASTING_EACH = 3;
 const [directory = '', name = '', part = '0', parts = '1'] = process.argv.slice(2);
 const scenario = scenarios[name];
 if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+const loopsBefore = imagesOnLoops().length;
 const stage = openStage(directory, scenario.mounts ?? []);
 const prepared = prepare(stage, scenario);
 process.stdout.write(JSON.stringify(sweep()));
@@ -54,17 +55,22 @@ function sweep(): Swept {
   return { calls, kills: counts.kill, errors: counts.error, looks: counts.look, lost, ends };
 }
 
-/** Loop devices of machines that are gone; those of the last one may be there. */
+/** The images that have a loop device, on any machine that was here. */
+function imagesOnLoops(): string[] {
+  return readdirSync('/sys/block')
+    .map((name) => `/sys/block/${name}/loop/backing_file`)
+    .filter((file) => existsSync(file))
+    .map((file) => readFileSync(file, 'utf8').trim())
+    .filter((file) => /\.(?:squashfs|erofs)(?: \(deleted\))?$/u.test(file));
+}
+
+/** Those that were not there at first; what is live now may have one. */
 function leftLoops(): string[] {
   for (let turn = 1; ; turn += 1) {
-    const loops = readdirSync('/sys/block')
-      .map((name) => `/sys/block/${name}/loop/backing_file`)
-      .filter((file) => existsSync(file))
-      .map((file) => readFileSync(file, 'utf8'))
-      .filter((file) => file.startsWith(directory));
-    if (loops.length <= 1) return [];
+    const loops = imagesOnLoops();
+    if (loops.length <= loopsBefore + 1) return [];
     if (turn === MOST_TURNS) return loops.map((file) => `a loop device is left: ${file}`);
-    Bun.sleepSync(20);
+    Bun.sleepSync(50);
   }
 }
 
