@@ -3,6 +3,7 @@ import type { Context } from '../context';
 import { renderVerified } from '../core/report/verify-report';
 import { verify } from '../engine/verifying';
 import type { Run } from '../options';
+import { say } from '../saying';
 
 /** Declares `verify`: holds what is there against the record, content included. */
 export function declareVerify(program: Command, run: Run): void {
@@ -14,6 +15,6 @@ export function declareVerify(program: Command, run: Run): void {
 
 async function verifyCommand(context: Context): Promise<number> {
   const verified = await verify(context);
-  context.write(renderVerified(verified, context.json ? 'json' : 'text'));
+  say(context, renderVerified(verified, context.json ? 'json' : 'text'));
   return verified.wrong.length === 0 ? 0 : 1;
 }

@@ -1,3 +1,4 @@
+import { whyNotInUnit } from '../../core/mount-unit';
 import type { Context } from '../../context';
 import { hostPath, type TargetPath, targetPathOf } from '../../core/path';
 import { carrierPath, type Generation, isMounted } from '../../core/records/generation';
@@ -127,6 +128,12 @@ function refuseOtherImage({ carrier, number }: Generation, file: string): void {
 /** Where an image is in the tree at the root, to be used there. */
 export function imagePathOf({ root }: Machine, { imageFile, name }: Closure): TargetPath {
   const file = imageFile === undefined ? undefined : targetPathOf(root.path, imageFile);
+  const why = file === undefined ? undefined : whyNotInUnit(file);
+  if (why !== undefined)
+    throw new ActivateError('USAGE', `a boot could not mount it: ${why}`, {
+      path: name,
+      hint: 'Leave --in-place out.',
+    });
   if (file !== undefined) return file;
   throw new ActivateError('USAGE', 'only an image that is below the root can be used in place', {
     path: name,
