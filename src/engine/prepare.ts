@@ -1,6 +1,6 @@
 import type { Context } from '../context';
 import { encodePieces } from '../core/bytes';
-import type { Attitude, OnConflict, OnDrift, Side } from '../core/plan/decision';
+import type { OnConflict, OnDrift, Side } from '../core/plan/decision';
 import { type Answer, decideTransition } from '../core/plan/decide';
 import type { Merge } from '../core/plan/merge';
 import type { AccountTexts } from '../core/accounts/accounts';
@@ -12,10 +12,9 @@ import type { Wrapper } from '../core/wrapper';
 import { ActivateError } from '../core/errors';
 import type { Actual } from '../core/found';
 import { backupContent } from '../core/records/backup';
-import { type AttitudeRule, carrierPath, type Generation, overlayOf } from '../core/records/generation';
+import { type AttitudeRule, overlayOf } from '../core/records/generation';
 import { manifestPieces, withheldDigests } from '../core/records/manifest';
-import { hostPath, type TargetPath } from '../core/path';
-import { compileRules } from '../core/policy/policy';
+import type { TargetPath } from '../core/path';
 import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
 import { type Closure, type ClosureOptions, readClosure } from './closure/closure';
@@ -31,8 +30,16 @@ import {
   type Role,
   type State,
 } from './generations';
-import { canBeShown, type Content, type Elsewhere, imagePathOf, isCarried, noContent } from './closure/content';
+import {
+  canBeShown,
+  type Content,
+  type Elsewhere,
+  imagePathOf,
+  noContent,
+  refuseMissingOverlay,
+} from './closure/content';
 import { unlessDamaged } from './closure/source';
+import { attitudeTo } from './attitude';
 import type { Machine } from './machine';
 import { readMerges } from './merging';
 import { mountedNumbers } from './transition/showing';
@@ -195,7 +202,10 @@ interface Known {
 }
 
 /** What is staged later is read from the closure. */
-function withClosure(elsewhere: Elsewhere, { closure, overlay }: Destination): Elsewhere {
+export function withClosure(
+  elsewhere: Elsewhere,
+  { closure, overlay }: Pick<Destination, 'closure' | 'overlay'>,
+): Elsewhere {
   if (closure === undefined || overlay === undefined || closure.carrier.kind === 'store') return elsewhere;
   return new Map([...elsewhere, [overlay, { hostPath: closure.hostPath, additions: closure.additions }]]);
 }
@@ -312,30 +322,4 @@ function digestOf({ manifest, carrier, sysusers }: Closure, resident: boolean): 
     resident,
     sysusers: digestSysusers(sysusers),
   });
-}
-
-function refuseMissingOverlay(machine: Machine, generation: Generation): void {
-  const { number } = generation;
-  if (isCarried(machine, generation)) return;
-  throw new ActivateError('REFUSED', `generation ${number} cannot be shown: its content is gone`, {
-    path: hostPath(machine.root.path, carrierPath(generation)),
-    hint: 'Switch to its closure again, or to another generation (`activate list`).',
-  });
-}
-
-function attitudeTo(
-  { rules, consent }: Destination,
-  from: { readonly rules: readonly AttitudeRule[]; readonly kept: Side['ledger']['kept'] },
-  attitudes: Attitudes,
-): (path: TargetPath) => Attitude {
-  const ruleFor = compileRules([...rules, ...from.rules]);
-  return (path) => {
-    const rule = ruleFor(path, 'other');
-    // What people put back themselves is not taken over again.
-    const agreed = consent.has(path) && !from.kept.has(path) ? 'backup' : undefined;
-    return {
-      onConflict: rule?.onConflict ?? attitudes.onConflict ?? agreed,
-      onDrift: rule?.onDrift ?? attitudes.onDrift,
-    };
-  };
 }

@@ -12,7 +12,16 @@ import { errnoOf } from '../system/syscalls/errno';
 import { type Backup, backupContent } from '../core/records/backup';
 import type { Addition } from './closure/closure';
 import type { Machine } from './machine';
+import type { Elsewhere } from './closure/content';
 import type { Prepared } from './prepare';
+
+/** What there is to see: decisions, and where the content of both sides is. */
+export interface Viewed extends Pick<Prepared, 'decisions' | 'elsewhere' | 'merges' | 'accounts'> {
+  readonly from: { readonly overlay: TargetPath | undefined };
+  readonly to: { readonly overlay: TargetPath | undefined };
+  /** What is at each path before, where that is not what is on the machine. */
+  readonly recorded?: ReadonlyMap<TargetPath, Entry>;
+}
 
 export interface ViewOptions {
   /** Whether files that not everyone may read are shown. */
@@ -25,7 +34,7 @@ export interface ViewOptions {
  * A link through the pointer is looked through: what counts is what `cat` shows. Where only the store path differs and
  * the content is the same, there is no change to see.
  */
-export function* viewChanges(machine: Machine, prepared: Prepared, options: ViewOptions): Generator<PathChange> {
+export function* viewChanges(machine: Machine, prepared: Viewed, options: ViewOptions): Generator<PathChange> {
   const elsewhere = openElsewhere(prepared);
   const job: Job = { machine, prepared, elsewhere, options };
   try {
@@ -52,7 +61,7 @@ export function* viewBackup(machine: Machine, { number, path }: Backup, options:
 
 interface Job {
   readonly machine: Machine;
-  readonly prepared: Prepared;
+  readonly prepared: Viewed;
   readonly elsewhere: ReadonlyMap<TargetPath, Opened>;
   readonly options: ViewOptions;
 }
@@ -71,7 +80,7 @@ interface Sight {
 
 type Look = { readonly view: View; readonly sight?: Sight };
 
-function openElsewhere({ elsewhere }: Prepared): Map<TargetPath, Opened> {
+function openElsewhere({ elsewhere }: { readonly elsewhere: Elsewhere }): Map<TargetPath, Opened> {
   return new Map(
     [...elsewhere].map(([overlay, { hostPath, additions }]) => [overlay, { root: openRoot(hostPath), additions }]),
   );
@@ -80,9 +89,14 @@ function openElsewhere({ elsewhere }: Prepared): Map<TargetPath, Opened> {
 function lookBefore(job: Job, decision: Decision): Look | undefined {
   const { path, previous, action } = decision;
   if (action === 'keep' || action === 'release') return undefined;
+  const { recorded, from } = job.prepared;
+  if (recorded !== undefined) {
+    const entry = recorded.get(path);
+    return entry === undefined ? { view: { kind: 'absent' } } : lookAtEntry(job, entry, from.overlay);
+  }
   const found = 'found' in decision ? decision.found : undefined;
   if (action === 'show' || (previous?.place === 'link' && found?.kind === 'symlink' && !('save' in decision))) {
-    return lookThrough(job, job.prepared.from.overlay, path);
+    return lookThrough(job, from.overlay, path);
   }
   if (action === 'own' || action === 'adopt') return { view: { kind: 'directory', ...decision.before } };
   if (action === 'evict') return lookAt(job, sightOf(job.machine.root, path));
@@ -109,7 +123,7 @@ function lookAfter(job: Job, decision: Decision): Look | undefined {
     case 'create':
     case 'show':
     case 'replace':
-      return lookAtEntry(job, decision.next);
+      return lookAtEntry(job, decision.next, job.prepared.to.overlay);
     case 'merge':
       return lookAtMerged(job, decision);
     case 'edit':
@@ -133,16 +147,16 @@ function lookAtAccounts({ prepared, options }: Job, path: TargetPath, { mode, ui
   return { view: { kind: 'file', mode, uid, gid, content: withhold({ state: 'read', bytes }, mode, options) } };
 }
 
-function lookAtEntry(job: Job, entry: Entry): Look {
+function lookAtEntry(job: Job, entry: Entry, overlay: TargetPath | undefined): Look {
   if (entry.place === 'seed' && entry.kind === 'file' && hasAccounts(job, entry.path))
     return lookAtAccounts(job, entry.path, entry);
-  if (entry.place === 'link') return asRecorded(lookThrough(job, job.prepared.to.overlay, entry.path), entry);
+  if (entry.place === 'link') return asRecorded(lookThrough(job, overlay, entry.path), entry);
   if (entry.kind === 'symlink') return { view: { kind: 'symlink', linkText: entry.linkText } };
   if (entry.kind === 'directory')
     return { view: { kind: 'directory', mode: entry.mode, uid: entry.uid, gid: entry.gid } };
   const { view } =
     entry.source === undefined
-      ? lookThrough(job, job.prepared.to.overlay, entry.path)
+      ? lookThrough(job, overlay, entry.path)
       : lookAt(job, sightOf(job.machine.root, entry.source as TargetPath), 'follow');
   if (view.kind !== 'file') return { view };
   const { mode, uid, gid } = entry;
@@ -224,7 +238,9 @@ function* compare(job: Job, decision: Decision, before: Look, after: Look): Gene
     yield { path, before: before.view, after: after.view, notes: notesOn(decision) };
   }
   const isWhole = decision.previous?.place === 'link' || decision.next?.place === 'link';
-  if (isWhole) yield* compareInside(job, path, before.sight, after.sight);
+  // What is in a directory of ours has decisions of its own.
+  const sight = decision.previous?.place === 'directory' ? undefined : before.sight;
+  if (isWhole) yield* compareInside(job, path, sight, after.sight);
 }
 
 function* compareInside(

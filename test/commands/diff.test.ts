@@ -3,7 +3,8 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { activateOn, insistOn, runActivate } from '../support/cli';
 import { writeClosure, writeContents } from '../support/closures';
 import { type Sandbox, withSandbox } from '../support/sandbox';
-import { type Seen, takeSnapshot } from '../support/snapshot';
+import { differencesBetween, lookBelowEtc } from '../support/shown';
+import { takeSnapshot } from '../support/snapshot';
 
 /** Generation 1 is live, something drifted, and closure `b` changes every kind of thing. */
 async function prepare(sandbox: Sandbox): Promise<void> {
@@ -168,6 +169,17 @@ describe('diff', () => {
 });
 
 describe('a preview', () => {
+  test('names what is in a directory that makes room for a file once', async () => {
+    await withSandbox(async (sandbox) => {
+      writeClosure(sandbox, 'a', { 'etc/x/a': 'a\n', 'etc/x/b/c': 'c\n' });
+      writeClosure(sandbox, 'b', { 'etc/x': 'x\n' });
+      const activate = insistOn(sandbox);
+      await activate('switch', 'closures/a');
+      const expected = 'T\t/etc/x\nD\t/etc/x/a\nD\t/etc/x/b\nD\t/etc/x/b/c\n';
+      expect(await activate('diff', '--name-status', 'closures/b')).toBe(expected);
+    });
+  });
+
   test.each<[string, string[]]>([
     ['text', []],
     ['json', ['--json']],
@@ -192,41 +204,12 @@ describe('a preview', () => {
       await prepare(sandbox);
       const activate = insistOn(sandbox);
       const preview = await activate('diff', '--name-status', target);
-      const before = look(sandbox);
+      const before = lookBelowEtc(sandbox);
       await activate('switch', target);
-      expect(differences(before, look(sandbox))).toBe(preview);
+      expect(differencesBetween(before, lookBelowEtc(sandbox))).toBe(preview);
     });
   });
 });
-
-/** What programs in the sandbox see below /etc: links of ours are looked through. */
-function look(sandbox: Sandbox): Map<string, string> {
-  const pointer = takeSnapshot(sandbox.on('/run')).find(({ path }) => path === '/filesystem-overlay');
-  const content = pointer === undefined ? [] : takeSnapshot(sandbox.on(`${pointer.linkText}/etc`));
-  const overlay = new Map(content.map((seen) => [seen.path, seen]));
-  const visible = takeSnapshot(sandbox.on('/etc')).map((seen): [string, string] => {
-    const isOurs = seen.linkText?.startsWith('/run/filesystem-overlay/') === true;
-    return [seen.path, describeSeen((isOurs ? overlay.get(seen.path) : undefined) ?? seen)];
-  });
-  return new Map(visible);
-}
-
-function describeSeen({ kind, mode, uid, gid, linkText, sha256 }: Seen): string {
-  return JSON.stringify([kind, kind === 'symlink' ? linkText : [mode, uid, gid], sha256]);
-}
-
-function differences(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string {
-  const paths = [...new Set([...before.keys(), ...after.keys()])].toSorted();
-  return paths
-    .flatMap((path) => {
-      const [was, is] = [before.get(path), after.get(path)];
-      if (was === is) return [];
-      const kinds = [was, is].map((text) => (text === undefined ? undefined : (JSON.parse(text) as string[])[0]));
-      const letter = was === undefined ? 'A' : is === undefined ? 'D' : kinds[0] === kinds[1] ? 'M' : 'T';
-      return [`${letter}\t/etc${path}\n`];
-    })
-    .join('');
-}
 
 describe('on a terminal', () => {
   const terminal = { isTerminal: true, columns: 40, colour: 'always' as const };

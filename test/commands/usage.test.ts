@@ -55,8 +55,8 @@ describe('a wrong command line', () => {
     ['a missing argument', ['switch'], "activate: missing required argument 'closure|generation'"],
     [
       'too many arguments',
-      ['diff', 'a', 'b'],
-      "activate: too many arguments for 'diff'. Expected 1 argument but got 2",
+      ['diff', 'a', 'b', 'c'],
+      "activate: too many arguments for 'diff'. Expected 2 arguments but got 3",
     ],
     ['a missing option', ['generate', 'x'], "activate: required option '--output <directory>' not specified"],
     ['an option without its value', ['list', '--root'], "activate: option '--root <directory>' argument missing"],

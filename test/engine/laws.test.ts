@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test';
-import { readlinkSync } from 'node:fs';
+import { mkdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ActivateError } from '../../src/core/errors';
+import { compareTargets } from '../../src/engine/comparing';
 import { withMachine } from '../../src/engine/machine';
+import { previewTransition } from '../../src/engine/preview';
 import { carryOut } from '../../src/engine/transition/transition';
 import { closureAt, contextOn, planOn, switchOn, withPrepared } from '../support/engine';
 import { backup, countSteps, hold, seeEtc, stepsToTry, withoutSeeds } from '../support/laws';
@@ -62,6 +64,19 @@ describe('a transition', () => {
       expect(compareSnapshots(before, seeEtc(sandbox).filter(isOthers), { times: true })).toEqual([]);
       await switchOn(sandbox.root, closureAt(second), backup);
       expect(compareSnapshots(before, seeEtc(sandbox).filter(isOthers), { times: true })).toEqual([]);
+    });
+  }, 120_000);
+
+  test('is the same as what is said of two closures, on a machine that had nothing', async () => {
+    await hold(2, async (sandbox, [first = '', second = '']) => {
+      rmSync(sandbox.on('/etc'), { recursive: true });
+      mkdirSync(sandbox.on('/etc'));
+      const [from, to] = [closureAt(first), closureAt(second)];
+      const context = contextOn(sandbox.root);
+      const said = await compareTargets(context, { from, to }, backup, { secrets: 'shown' });
+      await switchOn(sandbox.root, from, backup);
+      const { changes, conflicts } = await previewTransition(context, to, backup, { secrets: 'shown' });
+      expect({ changes: said.changes, conflicts: said.conflicts }).toEqual({ changes, conflicts });
     });
   }, 120_000);
 

@@ -33,7 +33,7 @@ export function contextOn(root: string, overrides: Partial<Context> = {}): Conte
   };
 }
 
-export function closureAt(argument: string): Target {
+export function closureAt(argument: string): Target & { readonly kind: 'closure' } {
   return { kind: 'closure', argument };
 }
 

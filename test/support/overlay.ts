@@ -41,7 +41,7 @@ export function carriedArgs(args: readonly string[], rooted: Rooted): readonly s
   const verb = args.findIndex((argument) => VERBS.has(argument));
   if (verb < 0) return args;
   return args.flatMap((argument, index) => {
-    const isValue = /^--(?:policy|on-conflict|on-drift|wait|root|log-level)$/u.test(args[index - 1] ?? '');
+    const isValue = /^--(?:policy|on-conflict|on-drift|wait|root|log-level|html)$/u.test(args[index - 1] ?? '');
     if (index <= verb || isValue || argument.startsWith('-') || /^\d+$/u.test(argument)) return [argument];
     const carried = carry(argument, rooted);
     return carried === argument || overlay !== 'store' ? [carried] : [carried, '--format', 'tree'];

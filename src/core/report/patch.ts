@@ -41,9 +41,14 @@ function* linesOf(half: Half, pen: Pen): Generator<string> {
   const kind = half.before.kind === 'absent' ? half.after.kind : half.before.kind;
   const isForGit = (kind === 'file' || kind === 'symlink') && !isHidden;
   const facts = isForGit ? ownerFacts(half) : objectFacts(half);
-  if (isHidden) facts.push(`${REASONS[comparison.state]}; ${sizesOf(half)}`);
+  if (isHidden) facts.push(describeHidden(half, comparison.state));
   for (const fact of facts) yield comment(pen, pathWithSlash(half), fact);
   if (isForGit) yield* gitLines(half, comparison, pen);
+}
+
+/** Why content is not shown, and how much it is. */
+export function describeHidden(half: Half, state: 'withheld' | 'unreadable'): string {
+  return `${REASONS[state]}; ${sizesOf(half)}`;
 }
 
 const REASONS = {
@@ -51,7 +56,8 @@ const REASONS = {
   unreadable: 'content not shown: no permission to read it',
 } as const;
 
-function sizesOf({ before, after }: Half): string {
+/** `120 bytes`, or `120 -> 130 bytes`. */
+export function sizesOf({ before, after }: Half): string {
   const [old, next] = [sizeOf(before), sizeOf(after)];
   if (before.kind === 'absent' || after.kind === 'absent' || old === next) return `${Math.max(old, next)} bytes`;
   return `${old} -> ${next} bytes`;
@@ -154,7 +160,8 @@ function* lines(from: Lines, start: number, end: number, render: (text: string) 
 
 const NEWLINE = 0x0a;
 
-function rangesOf({ before, beforeCount, after, afterCount }: Hunk): string {
+/** The line that begins a hunk. */
+export function rangesOf({ before, beforeCount, after, afterCount }: Hunk): string {
   return `@@ -${range(before, beforeCount)} +${range(after, afterCount)} @@`;
 }
 

@@ -10,8 +10,11 @@ import { changeToJson, renderNameStatus, renderStat } from './summary';
 
 /** What a switch would do, for people and programs. */
 export interface Preview {
-  readonly from: number;
-  readonly to: number;
+  /** A generation's number; where any two are compared, the path of a closure that is none. */
+  readonly from: number | string;
+  readonly to: number | string;
+  /** The closures that they were made from. */
+  readonly closures: { readonly from: string | undefined; readonly to: string | undefined };
   readonly changes: readonly PathChange[];
   readonly conflicts: readonly Conflict[];
   /** Files that this user may not read: there the preview may say too much or too little. */

@@ -40,6 +40,9 @@ const mount = { mounted: v.boolean(), memoryBytes: v.optional(count) };
 const shownNow = v.picklist(['now', 'at the next boot']);
 const letter = v.picklist(['A', 'M', 'D', 'T']);
 
+/** A generation, or where two are compared the path of a closure. */
+const compared = v.union([generationNumber, v.string()]);
+
 /**
  * The documents that `--json` prints, by name. A document that a command prints has all that is said here and nothing else.
  */
@@ -54,8 +57,8 @@ export const documents = {
   completion: v.strictObject({ ...schema, shell: v.picklist(['bash', 'fish', 'zsh']), script: v.string() }),
   diff: v.strictObject({
     ...schema,
-    from: generationNumber,
-    to: generationNumber,
+    from: compared,
+    to: compared,
     changes: v.array(change),
     conflicts: v.array(conflict),
     kept: paths,

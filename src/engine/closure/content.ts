@@ -37,12 +37,38 @@ export const noContent: Content = { source: undefined, elsewhere: new Map() };
  *
  * @throws {ActivateError} `CLOSURE`, `STATE` where an image is damaged, `REFUSED` where this machine cannot mount it
  */
-export async function withContent<Result>(
+export function withContent<Result>(
   context: Context,
   machine: Machine,
   target: Target,
   task: (content: Content) => Promise<Result>,
 ): Promise<Result> {
+  return withImages(context, async (open) => {
+    const source = target.kind === 'closure' ? await openSource(context, target, open) : undefined;
+    return task({ source, elsewhere: await openHidden(machine, numbersShown(machine, target), open) });
+  });
+}
+
+/** {@link withContent} for targets that are to be compared, whatever is live: the content of each. */
+export function withContents<Result>(
+  context: Context,
+  machine: Machine,
+  targets: readonly Target[],
+  task: (contents: readonly Content[]) => Promise<Result>,
+): Promise<Result> {
+  return withImages(context, async (open) => {
+    const contents: Content[] = [];
+    for (const target of targets) {
+      const source = target.kind === 'closure' ? await openSource(context, target, open) : undefined;
+      const wanted = target.kind === 'generation' ? target.number : undefined;
+      contents.push({ source, elsewhere: await openHidden(machine, { wanted, others: [] }, open) });
+    }
+    return task(contents);
+  });
+}
+
+/** Gives a task what opens images, and closes them when it ends. */
+async function withImages<Result>(context: Context, task: (open: OpenImage) => Promise<Result>): Promise<Result> {
   const opened: PrivateMount[] = [];
   const open: OpenImage = async (file, kind) => {
     const mount = await (context.uid === 0 ? openPrivateMount(file, kind) : extractImage(file, kind));
@@ -50,28 +76,20 @@ export async function withContent<Result>(
     return mount.path;
   };
   try {
-    const source = target.kind === 'closure' ? await openSource(context, target, open) : undefined;
-    const elsewhere = new Map<TargetPath, Place>();
-    const { wanted, hidden } = hiddenGenerations(machine, target);
-    for (const generation of hidden) {
-      const contentPath = await contentPathOf(machine, generation, open).catch((error: unknown) => {
-        // What is not gone to is damaged for itself alone: that keeps nobody from another generation.
-        if (generation.number === wanted || !isDamage(error)) throw error;
-        return undefined;
-      });
-      if (contentPath !== undefined) elsewhere.set(generation.overlay, { hostPath: contentPath, additions: [] });
-    }
-    return await task({ source, elsewhere });
+    return await task(open);
   } finally {
     for (const mount of opened) await mount.close();
   }
 }
 
-/** What is live, gone to, or the closure already, and is not mounted now; `wanted` is what is gone to. */
-function hiddenGenerations(
-  machine: Machine,
-  target: Target,
-): { readonly wanted: number | undefined; readonly hidden: readonly Generation[] } {
+/** Generations that may not be mounted now: what is gone to, and others that are looked at. */
+interface Shown {
+  readonly wanted: number | undefined;
+  readonly others: readonly number[];
+}
+
+/** What a transition reads: what is live, gone to, or the closure already. */
+function numbersShown(machine: Machine, target: Target): Shown {
   const state = readState(machine);
   const wanted = {
     closure: undefined,
@@ -80,12 +98,29 @@ function hiddenGenerations(
     default: state.default,
     live: state.live,
   }[target.kind];
-  const hidden = [...new Set([state.live, wanted ?? state.default])].flatMap((number) => {
+  return { wanted, others: [state.live, wanted ?? state.default] };
+}
+
+async function openHidden(machine: Machine, { wanted, others }: Shown, open: OpenImage): Promise<Elsewhere> {
+  const elsewhere = new Map<TargetPath, Place>();
+  for (const generation of hiddenGenerations(machine, wanted === undefined ? others : [...others, wanted])) {
+    const contentPath = await contentPathOf(machine, generation, open).catch((error: unknown) => {
+      // What is not gone to is damaged for itself alone: that keeps nobody from another generation.
+      if (generation.number === wanted || !isDamage(error)) throw error;
+      return undefined;
+    });
+    if (contentPath !== undefined) elsewhere.set(generation.overlay, { hostPath: contentPath, additions: [] });
+  }
+  return elsewhere;
+}
+
+/** Those that are shown through a mount, and are not mounted now. */
+function hiddenGenerations(machine: Machine, numbers: readonly number[]): Generation[] {
+  return [...new Set(numbers)].flatMap((number) => {
     const generation = number === 0 ? undefined : findGeneration(machine, number);
     const isHidden = generation !== undefined && isMounted(generation) && !isShown(machine, generation.overlay);
     return isHidden ? [generation] : [];
   });
-  return { wanted, hidden };
 }
 
 /** Where the content of a generation can be read; `undefined` where what carries it is gone. */
@@ -109,6 +144,16 @@ export function isCarried({ root }: Machine, generation: Generation): boolean {
   return isImage(carrier)
     ? status?.kind === 'file' && status.sizeBytes === carrier.sizeBytes
     : status?.kind === 'directory' || status?.kind === 'symlink';
+}
+
+/** @throws {ActivateError} `REFUSED` where what carries a generation is not there */
+export function refuseMissingOverlay(machine: Machine, generation: Generation): void {
+  const { number } = generation;
+  if (isCarried(machine, generation)) return;
+  throw new ActivateError('REFUSED', `generation ${number} cannot be shown: its content is gone`, {
+    path: hostPath(machine.root.path, carrierPath(generation)),
+    hint: 'Switch to its closure again, or to another generation (`activate list`).',
+  });
 }
 
 /** Whether what carries a generation is there and, where it has to be mounted again, was found to be as it was. */

@@ -1,6 +1,6 @@
 import { ActivateError } from '../../core/errors';
 import type { PathChange, View, ViewContent } from '../../core/report/change';
-import { joinTarget, nameOf } from '../../core/path';
+import { joinTarget, nameOf, type TargetPath } from '../../core/path';
 import type { WrapperChange } from '../../core/plan/wrappers';
 import { type FoundWrapper, type Wrapper, WRAPPERS } from '../../core/wrapper';
 import { readHostBytes } from '../../system/host-files';
@@ -10,26 +10,37 @@ import { readContent, type ViewOptions, withhold } from '../views';
 import { wrapperLink } from './looking';
 import { readableSource } from './sources';
 
+/** What there is to see of wrappers: what changes, and where their bytes are. */
+export interface ViewedWrappers extends Pick<Prepared, 'elsewhere'> {
+  readonly wrappers: { readonly changes: readonly WrapperChange[] };
+  readonly to: { readonly overlay: TargetPath | undefined };
+  /** What the wrappers before are made from, where they are not those on the machine. */
+  readonly made?: { readonly overlay: TargetPath | undefined; readonly wrappers: readonly Wrapper[] };
+}
+
 /** What a transition changes of wrappers, as people see it. */
-export function* viewWrappers(machine: Machine, prepared: Prepared, options: ViewOptions): Generator<PathChange> {
+export function* viewWrappers(machine: Machine, prepared: ViewedWrappers, options: ViewOptions): Generator<PathChange> {
   const job = { machine, prepared, options };
   for (const change of prepared.wrappers.changes) {
     const { path, found, wanted } = change;
     const before = found === undefined ? ABSENT : viewFound(job, wanted?.name ?? nameOf(path), found);
-    const after = wanted === undefined ? ABSENT : viewWanted(job, wanted);
+    const after = wanted === undefined ? ABSENT : viewMade(job, wanted, prepared.to.overlay);
     yield { path, before, after, notes: notesOn(change) };
   }
 }
 
 interface Job {
   readonly machine: Machine;
-  readonly prepared: Prepared;
+  readonly prepared: ViewedWrappers;
   readonly options: ViewOptions;
 }
 
 const ABSENT: View = { kind: 'absent' };
 
-function viewFound({ machine, options }: Job, name: string, found: FoundWrapper): View {
+function viewFound(job: Job, name: string, found: FoundWrapper): View {
+  const { machine, prepared, options } = job;
+  const made = prepared.made?.wrappers.find((wrapper) => wrapper.name === name);
+  if (made !== undefined) return viewMade(job, made, prepared.made?.overlay);
   if (found.kind === 'other') return { kind: 'special', what: found.what };
   const { mode, uid, gid, sizeBytes } = found;
   const path = joinTarget(WRAPPERS, `${wrapperLink(machine) ?? ''}/${name}`);
@@ -37,10 +48,10 @@ function viewFound({ machine, options }: Job, name: string, found: FoundWrapper)
   return { kind: 'file', mode, uid, gid, content };
 }
 
-function viewWanted({ machine, prepared, options }: Job, wrapper: Wrapper): View {
+function viewMade({ machine, prepared, options }: Job, wrapper: Wrapper, overlay: TargetPath | undefined): View {
   const { mode, uid, gid, sizeBytes } = wrapper;
-  const { to, elsewhere } = prepared;
-  const path = to.overlay === undefined ? '' : readableSource(machine, wrapper, { overlay: to.overlay, elsewhere });
+  const { elsewhere } = prepared;
+  const path = overlay === undefined ? '' : readableSource(machine, wrapper, { overlay, elsewhere });
   return { kind: 'file', mode, uid, gid, content: withhold(readSource(path, sizeBytes), mode, options) };
 }
 

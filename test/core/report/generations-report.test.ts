@@ -193,6 +193,7 @@ describe('a preview', () => {
   const preview: Preview = {
     from: 1,
     to: 2,
+    closures: { from: '/closures/a', to: '/closures/b' },
     changes: [change('/etc/a', absent, file('\u0007x\n'))],
     conflicts: [{ path: path('/etc/b'), reason: 'unmanaged', found: foundFile() }],
     unread: [{ path: path('/etc/c'), why: 'no permission' }],
