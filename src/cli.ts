@@ -8,6 +8,7 @@ import { declareResume } from './commands/resume';
 import { declareStatus } from './commands/status';
 import { declareRollback, declareSwitch } from './commands/switch';
 import { declareVerify } from './commands/verify';
+import { declareWatch } from './commands/watch';
 import type { Context, LogLevel } from './context';
 import { ActivateError, exitStatusOf } from './core/errors';
 import { errorToJson, renderError } from './core/report/report';
@@ -63,6 +64,7 @@ function declareCommands(
   declareList(program, run);
   declareGc(program, run);
   declareVerify(program, run);
+  declareWatch(program, run);
   declareBackups(program, run);
   for (const command of commandsIn(program)) {
     addGlobalOptions(command).showHelpAfterError(`See \`activate ${nameOf(command)} --help\`.`);

@@ -1,11 +1,12 @@
 import type { Context } from '../context';
-import { type Entry, STATE } from '../core/entry';
+import { type Entry, POINTER, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
-import { sameOwnership } from '../core/found';
+import { differenceOf, type Found, foundOf, sameOwnership } from '../core/found';
+import type { Conflict, Decision } from '../core/plan/decision';
 import { hostPath, isBelow, type TargetPath } from '../core/path';
-import type { Verified, Wrong } from '../core/report/verify-report';
+import type { Repair, Verified, Wrong } from '../core/report/verify-report';
 import { digestFile, readLinkText, readStatus } from '../system/reading';
-import { closeRoot, openRoot } from '../system/rooted';
+import { closeRoot, openRoot, type Root } from '../system/rooted';
 import { carrierPath, isMounted } from '../core/records/generation';
 import { isImage } from '../core/records/overlay';
 import { isCarried } from './closure/content';
@@ -14,6 +15,7 @@ import { readItems } from './closure/items';
 import { findGeneration } from './generations';
 import { type Machine, withMachine } from './machine';
 import { prepareTransition, type Prepared } from './prepare';
+import { repair } from './repairing';
 import { mentionTransition } from './transition/journal';
 import { isShown } from './transition/showing';
 import { isVisible } from './transition/transition';
@@ -25,13 +27,14 @@ export function verify(context: Context): Promise<Verified> {
     const prepared = prepareTransition(context, machine, { kind: 'live' });
     const { from } = prepared;
     const wrong = [
-      ...pointerWrong(prepared),
-      ...driftIn(prepared),
+      ...driftIn(machine, prepared),
       ...changedRecords(machine, prepared),
       ...changedImage(machine, from.number),
     ];
+    const closure = from.number === 0 ? undefined : findGeneration(machine, from.number)?.closure;
     return {
       generation: from.number,
+      ...(closure === undefined ? {} : { closure }),
       paths: from.entries.length,
       wrong,
       unread: prepared.unread.map(({ path }) => path),
@@ -39,21 +42,81 @@ export function verify(context: Context): Promise<Verified> {
   });
 }
 
-function pointerWrong({ state, from }: Prepared): Wrong[] {
-  if (from.number === 0 || state.pointer === from.overlay) return [];
-  const what = state.pointer === undefined ? 'there is no pointer' : `the pointer shows ${state.pointer}`;
-  return [{ path: '/run/filesystem-overlay' as TargetPath, what }];
+/**
+ * Puts right what {@link verify} finds, as far as placing it again can, and looks once more.
+ *
+ * @returns what was put right and what is wrong still; `conflicts` where a policy or the machine forbade it: nothing was
+ *   changed then
+ */
+export async function verifyAndRepair(
+  context: Context,
+): Promise<{ readonly verified: Verified; readonly conflicts: readonly Conflict[] }> {
+  const before = await verify(context);
+  if (!before.wrong.some(({ at }) => at === 'path')) return { verified: { ...before, repaired: [] }, conflicts: [] };
+  const { outcome } = await repair(context, 'all');
+  if (outcome.state === 'refused') return { verified: { ...before, repaired: [] }, conflicts: outcome.conflicts };
+  const verified = await verify(context);
+  const left = new Set(verified.wrong.map(({ path }) => path));
+  const backups = new Map(outcome.state === 'done' ? outcome.backups.map(({ path, number }) => [path, number]) : []);
+  const repaired = before.wrong
+    .filter(({ path }) => !left.has(path))
+    .map((wrong) => repairOf(wrong, backups.get(wrong.path)));
+  return { verified: { ...verified, repaired }, conflicts: [] };
 }
 
-function driftIn({ decisions, conflicts, from }: Prepared): Wrong[] {
+function repairOf(wrong: Wrong, backup: number | undefined): Repair {
+  return backup === undefined ? wrong : { ...wrong, backup };
+}
+
+/** What placing it again would put right: the pointer, the mount, and each path that is not what was placed. */
+export function driftIn({ root }: Machine, prepared: Prepared): Wrong[] {
+  return [...pointerWrong(root, prepared), ...notMounted(root, prepared), ...driftedPaths(root, prepared)];
+}
+
+function pointerWrong(root: Root, { state, from }: Prepared): Wrong[] {
+  if (from.number === 0 || state.pointer === from.overlay) return [];
+  const what = state.pointer === undefined ? 'there is no pointer' : `the pointer shows ${state.pointer}`;
+  return [{ path: POINTER, what, ...sinceOf(root, POINTER, 'mtime'), at: 'path' }];
+}
+
+function notMounted(root: Root, { from: { overlay, number } }: Prepared): Wrong[] {
+  if (overlay === undefined || !isMounted({ overlay }) || isShown({ root }, overlay)) return [];
+  return [{ path: overlay, what: `what generation ${number} shows is not mounted`, at: 'path' }];
+}
+
+function driftedPaths(root: Root, { decisions, conflicts, from }: Prepared): Wrong[] {
   const { kept } = from.ledger;
   const drifted = decisions.filter(
     (decision) => isVisible(decision) || (decision.action === 'keep' && !kept.has(decision.path)),
   );
-  const paths = new Set(
-    [...drifted, ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(({ path }) => path),
-  );
-  return [...paths].map((path) => ({ path, what: 'it is not what was placed' }));
+  const seen = new Map<TargetPath, Decision | Conflict>();
+  for (const each of [...drifted, ...conflicts.filter(({ reason }) => reason !== 'blocked')])
+    if (!seen.has(each.path)) seen.set(each.path, each);
+  if (seen.size === 0) return [];
+  const recorded = new Map(from.entries.map((entry) => [entry.path, entry]));
+  return [...seen.values()].map((each) => wrongAt(root, each, recorded.get(each.path)));
+}
+
+function wrongAt(root: Root, each: Decision | Conflict, entry: Entry | undefined): Wrong {
+  const { path } = each;
+  if (entry === undefined) return { path, what: 'it is not what was placed', at: 'path' };
+  const { what, since } = differenceOf(foundBy(each), foundOf(entry));
+  return { path, what, ...sinceOf(root, path, since), at: 'path' };
+}
+
+function foundBy(each: Decision | Conflict): Found | undefined {
+  if ('action' in each && each.action === 'own') return { kind: 'directory', ...each.before };
+  return 'found' in each ? each.found : undefined;
+}
+
+/** Since when something has been there as it is. */
+function sinceOf(root: Root, path: TargetPath, clock: 'mtime' | 'ctime' | undefined): { readonly since?: string } {
+  const status = clock === undefined ? undefined : readStatus(root, path);
+  if (status === undefined) return {};
+  const nanoseconds = clock === 'mtime' ? status.mtimeNs : status.ctimeNs;
+  const time = new Date(Number(nanoseconds / 1_000_000n));
+  // A time that somebody made up may be none.
+  return Number.isNaN(time.getTime()) ? {} : { since: time.toISOString() };
 }
 
 /** What the next mount would show. */
@@ -61,11 +124,13 @@ function changedImage(machine: Machine, number: number): Wrong[] {
   const generation = number === 0 ? undefined : findGeneration(machine, number);
   if (generation === undefined || !isImage(generation.carrier)) return [];
   const path = carrierPath(generation);
-  if (!isCarried(machine, generation)) return [{ path, what: `the image of generation ${number} is gone or another` }];
+  const since = sinceOf(machine.root, path, 'mtime');
+  if (!isCarried(machine, generation))
+    return [{ path, what: `the image of generation ${number} is gone or another`, ...since, at: 'record' }];
   const digest = digestImage(machine, path);
   return digest === undefined || digest === generation.carrier.digest
     ? []
-    : [{ path, what: `the image of generation ${number} was changed` }];
+    : [{ path, what: `the image of generation ${number} was changed`, ...since, at: 'record' }];
 }
 
 function digestImage({ root }: Machine, path: TargetPath): string | undefined {
@@ -83,19 +148,23 @@ function changedRecords({ root }: Machine, { from }: Prepared): Wrong[] {
   const { overlay, entries } = from;
   if (overlay === undefined || !(isBelow(overlay, STATE) || isMounted({ overlay }))) return [];
   if (!isShown({ root }, overlay))
-    return [
-      {
-        path: overlay,
-        what: `what generation ${from.number} shows is ${isMounted({ overlay }) ? 'not mounted' : 'gone'}`,
-      },
-    ];
+    return isMounted({ overlay })
+      ? []
+      : [{ path: overlay, what: `what generation ${from.number} shows is gone`, at: 'record' }];
   const tree = openRoot(hostPath(root.path, overlay));
   try {
     return entries.flatMap((entry) => {
       const what = changeIn({ root: tree }, entry);
       return what === undefined
         ? []
-        : [{ path: entry.path, what: `the record of generation ${from.number} was changed: ${what}` }];
+        : [
+            {
+              path: entry.path,
+              what: `the record of generation ${from.number} was changed: ${what}`,
+              ...sinceOf(tree, entry.path, 'mtime'),
+              at: 'record',
+            },
+          ];
     });
   } finally {
     closeRoot(tree);
