@@ -7,12 +7,15 @@ import { readState } from './generations';
 import { withLockedMachine } from './locked';
 import type { Machine } from './machine';
 import { type Prepared, prepareTransition } from './prepare';
+import { driftIn } from './drifting';
 import { carryOutNow, refuseForeignPointer, refuseUnread, resumeFirst } from './switching';
 import { isVisible } from './transition/transition';
 
 /** What putting drift right came to. */
 export interface Repaired {
   readonly outcome: Switched;
+  /** The paths that it was about. */
+  readonly paths: readonly TargetPath[];
   /** What is in the way of paths that were due, where the others were put right all the same. */
   readonly left: readonly Conflict[];
 }
@@ -29,9 +32,10 @@ export function repair(context: Context, due: ReadonlySet<TargetPath> | 'all'): 
     const target = { kind: 'generation', number: readState(machine).live } as const;
     return withContent(context, machine, target, async (content) => {
       const prepared = prepareTransition(context, machine, target, { content });
-      if (due === 'all') return { outcome: await putRight(context, machine, prepared), left: [] };
-      const left = prepared.conflicts.filter(({ path }) => due.has(path));
-      return { outcome: await putRight(context, machine, withoutOthers(prepared, due)), left };
+      const part = due === 'all' ? prepared : withoutOthers(prepared, due);
+      const left = prepared.conflicts.filter(({ path }) => due !== 'all' && due.has(path));
+      const paths = driftIn(machine, part).map(({ path }) => path);
+      return { outcome: await putRight(context, machine, part), paths, left };
     });
   });
 }

@@ -1,5 +1,5 @@
 import { POINTER } from '../entry';
-import type { TargetPath } from '../path';
+import { ancestorsOf, type TargetPath } from '../path';
 import type { Wrong } from '../report/verify-report';
 
 /** How long a path is left alone after it was put right. */
@@ -42,32 +42,35 @@ export interface Turn {
   readonly due: ReadonlySet<TargetPath>;
   /** Paths that are left alone for the first time since they drifted, and for how long still. */
   readonly held: readonly { readonly path: TargetPath; readonly waitMs: number }[];
-  /** When the next path is due; `undefined` where none waits. */
+  /** In how many milliseconds the next path is due; `undefined` where none waits. */
   readonly nextMs: number | undefined;
 }
 
 /**
  * Decides which of the wrong paths are put right now: none that was less than a minute ago, so as not to fight a program that
- * writes it again. Without the pointer no link shows anything: while that has to wait, all wait.
+ * writes it again. What is below a path waits with it; without the pointer no link shows anything, so all wait with that.
  */
 export function takeTurn(known: Known, now: number): Turn {
-  const until = (path: TargetPath): number => (known.tried.get(path) ?? now - PATIENCE_MS) + PATIENCE_MS;
-  const least = known.wrong.has(POINTER) ? until(POINTER) : now;
-  const paths = [...known.wrong.keys()];
-  const dueAt = new Map(paths.map((path) => [path, Math.max(until(path), least)]));
-  const due = new Set(paths.filter((path) => (dueAt.get(path) ?? 0) <= now));
-  const waiting = paths.filter((path) => !due.has(path));
-  const held = waiting
-    .filter((path) => !known.held.has(path))
-    .map((path) => ({ path, waitMs: (dueAt.get(path) ?? now) - now }));
-  const tried = new Map([...known.tried, ...[...due].map((path) => [path, now] as const)]);
-  return {
-    known: { ...known, tried, held: new Set(waiting) },
-    due,
-    held,
-    nextMs: waiting.reduce<number | undefined>(
-      (next, path) => Math.min(next ?? Infinity, dueAt.get(path) ?? now),
-      undefined,
-    ),
-  };
+  const due = new Set<TargetPath>();
+  const waiting = new Map<TargetPath, number>();
+  for (const path of known.wrong.keys()) {
+    const dueMs = dueAt(known, path);
+    if (dueMs <= now) due.add(path);
+    else waiting.set(path, dueMs);
+  }
+  const held = [...waiting]
+    .filter(([path]) => !known.held.has(path))
+    .map(([path, dueMs]) => ({ path, waitMs: dueMs - now }));
+  const tried = new Map(known.tried);
+  for (const path of due) tried.set(path, now);
+  const nextMs = waiting.size === 0 ? undefined : waiting.values().reduce((a, b) => Math.min(a, b)) - now;
+  return { known: { ...known, tried, held: new Set(waiting.keys()) }, due, held, nextMs };
+}
+
+function dueAt({ wrong, tried }: Known, path: TargetPath): number {
+  const above = [POINTER, ...ancestorsOf(path)].filter((each) => wrong.has(each));
+  return [path, ...above].reduce(
+    (latest, each) => Math.max(latest, (tried.get(each) ?? -Infinity) + PATIENCE_MS),
+    -Infinity,
+  );
 }

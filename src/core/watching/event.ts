@@ -49,7 +49,7 @@ export function logEntries(seen: WatchEvent): readonly Entry[] {
       return [
         {
           level: 'warn',
-          message: 'it drifted again and was put right within the last minute; left alone for now',
+          message: 'left alone for now: a path is put right once a minute at most',
           fields,
         },
       ];

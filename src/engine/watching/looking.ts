@@ -12,7 +12,7 @@ import { roleLink } from '../generations';
 import { isLocked, LOCK } from '../locked';
 import type { Machine } from '../machine';
 import { prepareTransition } from '../prepare';
-import { driftIn } from '../verifying';
+import { driftIn } from '../drifting';
 
 /** What a look at the machine came to. */
 export type Look =

@@ -27,6 +27,8 @@ export function newReporter(context: Context, { onDrift }: WatchOptions, say: (e
   let trouble = '';
   /** Paths that were put right, until a look has seen that. */
   const mended = new Set<TargetPath>();
+  /** Paths of which it was said that something is in their way, until they are right. */
+  const blocked = new Set<TargetPath>();
   const sayOnce = (what: string, event: WatchEvent): void => {
     if (trouble !== what) say(event);
     trouble = what;
@@ -34,12 +36,14 @@ export function newReporter(context: Context, { onDrift }: WatchOptions, say: (e
 
   const putRight = async (due: ReadonlySet<TargetPath>, live: number): Promise<void> => {
     const patient = { ...context, lockWaitMs: Math.max(context.lockWaitMs, LOCK_WAIT_MS) };
-    const { outcome, left } = await repair(patient, due);
-    for (const conflict of left) say({ event: 'in the way', conflict, generation: live });
-    const blocked = new Set(left.map(({ path }) => path));
-    const numbers = new Map(outcome.state === 'done' ? outcome.backups.map((each) => [each.path, each.number]) : []);
-    for (const path of due) {
-      if (blocked.has(path) || outcome.state !== 'done') continue;
+    const { outcome, paths, left } = await repair(patient, due);
+    for (const conflict of left) {
+      if (!blocked.has(conflict.path)) say({ event: 'in the way', conflict, generation: live });
+      blocked.add(conflict.path);
+    }
+    if (outcome.state !== 'done') return;
+    const numbers = new Map(outcome.backups.map((each) => [each.path, each.number]));
+    for (const path of paths) {
       mended.add(path);
       const backup = numbers.get(path);
       say({ event: 'repaired', path, generation: live, ...(backup === undefined ? {} : { backup }) });
@@ -55,6 +59,7 @@ export function newReporter(context: Context, { onDrift }: WatchOptions, say: (e
       known = news.known;
       for (const path of news.right) if (!mended.has(path)) say({ event: 'right', path, generation: live });
       mended.clear();
+      for (const path of news.right) blocked.delete(path);
       for (const { path, what } of news.drifted) say({ event: 'drift', path, what, generation: live });
       if (onDrift === 'report' || known.wrong.size === 0) return { state: 'as it was', nextMs: undefined };
       const turn = takeTurn(known, context.elapsed());
