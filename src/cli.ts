@@ -1,8 +1,10 @@
 import { Command, CommanderError, Option } from 'commander';
 import { declareBackups } from './commands/backups';
+import { declareCompletion } from './commands/completion';
 import { declareDiff } from './commands/diff';
 import { declareGc } from './commands/gc';
 import { declareGenerate } from './commands/generate';
+import { declareHelp } from './commands/help';
 import { declareList } from './commands/list';
 import { declareResume } from './commands/resume';
 import { declareStatus } from './commands/status';
@@ -66,6 +68,8 @@ function declareCommands(
   declareVerify(program, run);
   declareWatch(program, run);
   declareBackups(program, run);
+  declareCompletion(program, run);
+  declareHelp(program, run);
   for (const command of commandsIn(program)) {
     addGlobalOptions(command).showHelpAfterError(`See \`activate ${nameOf(command)} --help\`.`);
   }

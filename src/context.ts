@@ -35,4 +35,6 @@ export interface Context {
   readonly warn: (text: string) => void;
   /** Whether standard output is a terminal, and how wide. */
   readonly terminal: { readonly isTerminal: boolean; readonly columns: number; readonly colour: 'always' | 'never' };
+  /** Whether standard error is a terminal, and how wide: where progress is shown. */
+  readonly messageTerminal: { readonly isTerminal: boolean; readonly columns: number };
 }

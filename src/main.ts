@@ -60,6 +60,7 @@ function contextFor({ root, json, logLevel, wait }: GlobalOptions): Context {
     write,
     warn,
     terminal: { isTerminal, columns, colour: isColourful ? 'always' : 'never' },
+    messageTerminal: { isTerminal: process.stderr.isTTY, columns: process.stderr.columns ?? 80 },
   };
 }
 

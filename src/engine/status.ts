@@ -1,6 +1,7 @@
 import type { Context } from '../context';
 import type { Decision, KeepReason } from '../core/plan/decision';
 import { STATE } from '../core/entry';
+import { decisionLetter, driftLetter, joinColumns, type Letter } from '../core/status/columns';
 import { isBelow, type TargetPath } from '../core/path';
 import type { Ledger } from '../core/records/ledger';
 import type { Status } from '../core/report/generations-report';
@@ -13,22 +14,24 @@ import { isCarried } from './closure/content';
 import { readJournal } from './transition/journal';
 import { isShown, mountsOf } from './transition/showing';
 import { type Machine, withMachine } from './machine';
-import { prepareTransition } from './prepare';
+import { prepareTransition, type Prepared } from './prepare';
+import { readClaims, readRebootReasons } from './surroundings';
 import { isVisible } from './transition/transition';
 
 /** What is live, what the next boot shows, and what is not as it was recorded. Writes nothing. */
 export function readMachineStatus(context: Context): Promise<Status> {
-  return withMachine(context, (machine) => {
-    const { state, from, decisions, conflicts, unread } = prepareTransition(context, machine, { kind: 'live' });
+  return withMachine(context, async (machine) => {
+    const prepared = prepareTransition(context, machine, { kind: 'live' });
+    const { state, from, unread } = prepared;
     const { kept } = from.ledger;
-    const isDrift = (decision: Decision): boolean =>
-      isVisible(decision) || (decision.action === 'keep' && !kept.has(decision.path));
+    const drifted = driftOf(prepared);
     const { live, default: next, booted, pointer } = state;
     const expected = from.overlay;
     const numbers = [...new Set([live, next, booted])].filter((number) => number !== undefined && number !== 0);
     const generations = (numbers as number[]).map((number) =>
       readGeneration(machine, number, number === next ? 'default' : undefined),
     );
+    const of = (role: number | undefined): Generation | undefined => generations.find(({ number }) => number === role);
     return {
       live,
       default: next,
@@ -37,14 +40,12 @@ export function readMachineStatus(context: Context): Promise<Status> {
       mounts: mountsOf(machine, generations),
       interrupted: readInterrupted(machine),
       pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
-      content: contentOf(
-        machine,
-        generations.find(({ number }) => number === live),
-      ),
+      content: contentOf(machine, of(live)),
       managed: from.entries.length,
-      drifted: [...decisions.filter(isDrift), ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(
-        ({ path }) => path,
-      ),
+      drifted: [...drifted.keys()],
+      columns: joinColumns(drifted, nextLetters(context, machine, prepared)),
+      reboot: readRebootReasons(machine, of(next), of(booted)),
+      claims: await readClaims(machine, from.entries),
       kept: keptAs(kept, ['unmanaged', 'drifted']),
       merged: keptAs(kept, ['merged']),
       protection: protectionOf(machine, from.overlay),
@@ -53,6 +54,41 @@ export function readMachineStatus(context: Context): Promise<Status> {
       unread: unread.map(({ path }) => path),
     };
   });
+}
+
+/** How long ago a time in ISO 8601 is, in milliseconds. */
+export function ageOf(context: Context, time: string): number {
+  return context.now() - Date.parse(time);
+}
+
+/** What became of each path that is not as it was recorded. */
+function driftOf({ decisions, conflicts, from, actual }: Prepared): Map<TargetPath, Letter> {
+  const { kept } = from.ledger;
+  const drifted = decisions.filter(
+    (decision) => isVisible(decision) || (decision.action === 'keep' && !kept.has(decision.path)),
+  );
+  const inTheWay = conflicts.filter(({ reason }) => reason !== 'blocked');
+  return new Map([...drifted, ...inTheWay].map((each) => [each.path, driftLetter(actual, each)]));
+}
+
+/** What the default generation would do to each path; nothing is known of one whose record cannot be used. */
+function nextLetters(context: Context, machine: Machine, live: Prepared): Map<TargetPath, Letter> {
+  const letters = new Map<TargetPath, Letter>();
+  for (const decision of decisionsOfDefault(context, machine, live)) {
+    const letter = decisionLetter(decision);
+    if (letter !== undefined) letters.set(decision.path, letter);
+  }
+  return letters;
+}
+
+function decisionsOfDefault(context: Context, machine: Machine, live: Prepared): readonly Decision[] {
+  if (live.state.default === live.state.live) return live.decisions;
+  try {
+    return prepareTransition(context, machine, { kind: 'default' }).decisions;
+  } catch (error) {
+    if (error instanceof ActivateError && ['STATE', 'REFUSED', 'USAGE'].includes(error.code)) return [];
+    throw error;
+  }
 }
 
 function contentOf(machine: Machine, generation: Generation | undefined): Status['content'] {

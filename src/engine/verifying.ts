@@ -100,6 +100,8 @@ function changedRecords({ root }: Machine, { from }: Prepared): Wrong[] {
     return isMounted({ overlay })
       ? []
       : [{ path: overlay, what: `what generation ${from.number} shows is gone`, at: 'record' }];
+  // In memory, links into a store are what they lead to: nothing is recorded of that.
+  if (findGeneration({ root }, from.number)?.carrier.kind === 'store') return [];
   const tree = openRoot(hostPath(root.path, overlay));
   try {
     return entries.flatMap((entry) => {

@@ -4,7 +4,8 @@ import { type Entry, POINTER } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Found } from '../core/found';
 import { joinTarget, type TargetPath } from '../core/path';
-import { digestBytes, readHostBytes, resolveInRoot } from '../system/host-files';
+import { resolveInRoot } from '../system/following';
+import { digestBytes, readHostBytes } from '../system/host-files';
 import { listDirectory, readFile, readLinkText, readStatus } from '../system/reading';
 import { closeRoot, openRoot, type Root } from '../system/rooted';
 import { errnoOf } from '../system/syscalls/errno';
@@ -125,7 +126,7 @@ function lookAtMerged({ prepared, options }: Job, { path, merged }: Decision & {
 }
 
 function lookAtEntry(job: Job, entry: Entry): Look {
-  if (entry.place === 'link') return lookThrough(job, job.prepared.to.overlay, entry.path);
+  if (entry.place === 'link') return asRecorded(lookThrough(job, job.prepared.to.overlay, entry.path), entry);
   if (entry.kind === 'symlink') return { view: { kind: 'symlink', linkText: entry.linkText } };
   if (entry.kind === 'directory')
     return { view: { kind: 'directory', mode: entry.mode, uid: entry.uid, gid: entry.gid } };
@@ -136,6 +137,13 @@ function lookAtEntry(job: Job, entry: Entry): Look {
   if (view.kind !== 'file') return { view };
   const { mode, uid, gid } = entry;
   return { view: { ...view, mode, uid, gid, content: withhold(view.content, mode, job.options) } };
+}
+
+/** Where an image could only be read and not mounted, the record alone knows the owner. */
+function asRecorded(look: Look, entry: Entry): Look {
+  if (look.view.kind !== 'file' || entry.kind !== 'file') return look;
+  const { mode, uid, gid } = entry;
+  return { ...look, view: { ...look.view, mode, uid, gid } };
 }
 
 /** What a link through the pointer shows, once that points at `overlay`. */

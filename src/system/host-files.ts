@@ -1,10 +1,11 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { ActivateError } from '../core/errors';
-import { type HostPath, joinTarget, nameOf, parentOf, type TargetPath } from '../core/path';
+import { type HostPath, nameOf, parentOf, type TargetPath } from '../core/path';
 import { attempt } from './failure';
+import { resolveInRoot } from './following';
 import { runProgram } from './programs';
-import { digestFile, readLinkText, readStatus } from './reading';
+import { digestFile, readStatus } from './reading';
 import { openPath, type Root } from './rooted';
 import { errnoOf, must, systemCallError } from './syscalls/errno';
 import { close, open } from './syscalls/files';
@@ -49,41 +50,16 @@ export function digestBytes(bytes: Uint8Array): string {
   return digestPieces([bytes]);
 }
 
-/** {@link digestBytes} for content that comes in pieces: only one of them is in memory at a time. */
-export function digestPieces(pieces: Iterable<Uint8Array>): string {
-  const hasher = new Bun.CryptoHasher('sha256');
-  for (const piece of pieces) hasher.update(piece);
-  return hasher.digest('hex');
+/** Takes bytes as they come, and has their SHA-256 in the end. */
+export function newHasher(): Bun.CryptoHasher {
+  return new Bun.CryptoHasher('sha256');
 }
 
-const MOST_LINKS = 40;
-
-/**
- * Where a path leads in the tree at the root, as a process whose `/` that is would see it; `undefined` where it leads
- * nowhere. No link leads out.
- */
-export function resolveInRoot(root: Root, path: string): TargetPath | undefined {
-  const pending = path.split('/').toReversed();
-  let at = '/' as TargetPath;
-  for (let links = 0; pending.length > 0;) {
-    const name = pending.pop() ?? '';
-    if (name === '' || name === '.') continue;
-    if (name === '..') {
-      at = parentOf(at);
-      continue;
-    }
-    const here = joinTarget(at, name);
-    const text = readLinkText(root, here);
-    if (text === undefined) {
-      at = here;
-      continue;
-    }
-    links += 1;
-    if (links > MOST_LINKS) return undefined;
-    if (text.startsWith('/')) at = '/' as TargetPath;
-    pending.push(...text.split('/').toReversed());
-  }
-  return readStatus(root, at) === undefined ? undefined : at;
+/** {@link digestBytes} for content that comes in pieces: only one of them is in memory at a time. */
+export function digestPieces(pieces: Iterable<Uint8Array>): string {
+  const hasher = newHasher();
+  for (const piece of pieces) hasher.update(piece);
+  return hasher.digest('hex');
 }
 
 /** A regular file that a path leads to in the tree at the root: where it is, and what it holds. */
@@ -152,14 +128,23 @@ function openPrivate(root: Root, directory: TargetPath): number {
   });
 }
 
-/** Makes a directory outside the root, with those above it; fine where it is there. */
-export async function makeHostDirectory(path: string): Promise<void> {
-  const { ensureDir } = await import('fs-extra/esm');
-  try {
-    await ensureDir(path);
-  } catch (error) {
-    attempt('make the directory', path, () => {
-      throw error;
-    });
-  }
+/**
+ * Makes a directory outside the root, with those above it; fine where it is there.
+ *
+ * @returns the topmost directory that was made; `undefined` where it was there
+ */
+export async function makeHostDirectory(path: string): Promise<string | undefined> {
+  return attempt('make the directory', path, () => mkdirSync(path, { recursive: true }));
+}
+
+/** Removes empty directories that {@link makeHostDirectory} made: `path`, and those above it up to `top`. */
+export function removeHostDirectory(path: string, top: string): void {
+  attempt('remove the directory', path, () => {
+    for (let at = path; at === top || at.startsWith(`${top}/`); at = parentOf(at as TargetPath)) rmdirSync(at);
+  });
+}
+
+/** Whether a pattern of glob(7) is for a path, with alternatives in braces. */
+export function matchesPattern(pattern: string, path: string): boolean {
+  return new Bun.Glob(pattern).match(path);
 }

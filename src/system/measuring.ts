@@ -14,6 +14,14 @@ export function usedBytes(at: string): number {
 
 const PAGE_BYTES = 4096;
 
+/** How many bytes of memory files of these sizes take, with a page for each name. */
+export function pagesOf(sizes: readonly number[]): number {
+  return sizes.reduce(
+    (sum, sizeBytes) => sum + PAGE_BYTES + Math.ceil(sizeBytes / PAGE_BYTES) * PAGE_BYTES,
+    PAGE_BYTES,
+  );
+}
+
 /** How many bytes of memory the content of a tree takes, in whole pages, with one for each name. */
 export function measureTree(root: Root, path = '/' as TargetPath): number {
   return listDirectory(root, path).reduce((sum, { name, kind }) => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ActivateError } from '../core/errors';
@@ -52,10 +52,8 @@ export async function openPrivateMount(file: string, kind: ImageKind): Promise<P
  */
 export async function extractImage(file: string, kind: ImageKind): Promise<PrivateMount> {
   const top = mkdtempSync(join(tmpdir(), 'activate-image-'));
-  const close = (): Promise<void> => {
-    rmSync(top, { recursive: true, force: true });
-    return Promise.resolve();
-  };
+  const { remove } = await import('fs-extra/esm');
+  const close = (): Promise<void> => remove(top);
   const path = join(top, 'content');
   const [program, ...args] =
     kind === 'squashfs'

@@ -4,7 +4,7 @@ import { ActivateError } from '../core/errors';
 
 export interface ProgramOptions {
   /** What the program reads; nothing unless given. */
-  readonly input?: Uint8Array | string;
+  readonly input?: Uint8Array | string | Iterable<Uint8Array>;
   /** Variables beyond those of this process; `undefined` takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Descriptors that the program keeps open to its end, such as that of a lock; they are 3, 4, … there. */
@@ -28,6 +28,7 @@ const packages: Readonly<Record<string, string>> = {
   unsquashfs: 'squashfs-tools',
   'mkfs.erofs': 'erofs-utils',
   'fsck.erofs': 'erofs-utils',
+  tar: 'tar',
   unshare: 'util-linux',
   mount: 'mount',
   umount: 'mount',
@@ -39,7 +40,7 @@ const packages: Readonly<Record<string, string>> = {
  * It runs in a session of its own: Ctrl-C in the terminal reaches `activate` alone, which then undoes things in order.
  *
  * @throws {ActivateError} `REFUSED` where the program is missing or an argument is not UTF-8, which cannot be passed; `IO`
- *   where it cannot be started or is ended by a signal.
+ *   where it cannot be started or is ended by a signal; and what the input throws.
  */
 export async function runProgram(
   name: string,
@@ -51,19 +52,36 @@ export async function runProgram(
     throw new ActivateError('REFUSED', `cannot pass a name that is not UTF-8 to ${name}`, { path: unpassable });
   }
   const { execa } = (await import('execa')) as unknown as { readonly execa: Run };
+  const failed: unknown[] = [];
+  const given = typeof input === 'object' && !(input instanceof Uint8Array) ? await streamOf(input, failed) : input;
   const options = {
     env: { LC_ALL: 'C', CREDENTIALS_DIRECTORY: undefined, ...env },
     encoding: 'buffer',
     stripFinalNewline: false,
     detached: true,
     reject: false,
-    ...(input === undefined ? {} : { input }),
-    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...inherit],
+    ...(given === undefined ? {} : { input: given }),
+    stdio: [given === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...inherit],
     ...(signal === undefined ? {} : { cancelSignal: signal }),
   };
   const result = await execa(name, args, options);
+  if (failed.length > 0) throw failed[0];
   if (result.exitCode === undefined) throw explain(name, result);
   return { status: result.exitCode, stdout: decodeName(result.stdout), stderr: decodeName(result.stderr) };
+}
+
+/** The program sees an early end where the input throws; `failed` gets to know why. */
+async function streamOf(pieces: Iterable<Uint8Array>, failed: unknown[]): Promise<object> {
+  const { Readable } = await import('node:stream');
+  function* noting(): Generator<Uint8Array> {
+    try {
+      yield* pieces;
+    } catch (error) {
+      failed.push(error);
+      throw error;
+    }
+  }
+  return Readable.from(noting());
 }
 
 /** As far as it is used here; its own types do not know descriptors that are decided at run time. */

@@ -194,9 +194,11 @@ describe('drift', () => {
       expect(await activate('status')).toEndWith(
         [
           "paths    5 managed, 3 drifted, 0 kept as the machine's, 0 originals to come back",
-          '  drifted: /etc/copy',
-          '  drifted: /etc/gone',
-          '  drifted: /etc/motd',
+          '  first what changed since it was written, then what the default would change',
+          '  (A added, M modified, D deleted, T of another kind):',
+          '  M M  /etc/copy',
+          '  D A  /etc/gone',
+          '  T T  /etc/motd',
           '`activate diff 1` shows what putting it right would change; `activate switch 1` does it.',
           '',
         ].join('\n'),

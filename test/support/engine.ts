@@ -26,6 +26,7 @@ export function contextOn(root: string, overrides: Partial<Context> = {}): Conte
     write: () => undefined,
     warn: () => undefined,
     terminal: { isTerminal: false, columns: 80, colour: 'never' },
+    messageTerminal: { isTerminal: false, columns: 80 },
     ...overrides,
   };
 }

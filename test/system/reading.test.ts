@@ -36,6 +36,7 @@ describe('readStatus', () => {
       uid: Number(uid),
       gid: Number(gid),
       sizeBytes: 7,
+      links: 1,
       mtimeNs: 1_000_000_000_250_000_000n,
       ctimeNs,
       inode: ino,

@@ -1,7 +1,9 @@
 import { displayName } from './display';
 import { describeOverlay, type Shown } from './overlay-report';
 import { isImage } from '../records/overlay';
-import { renderTable, shortTime } from './table';
+import { renderAge, renderTable, shortTime } from './table';
+import type { Claim } from '../status/claims';
+import type { Columns } from '../status/columns';
 import { plural } from './report';
 import { type Generation, storePathOf } from '../records/generation';
 
@@ -30,6 +32,12 @@ export interface Status extends Roles {
   readonly managed: number;
   /** Paths that are not as they were recorded. */
   readonly drifted: readonly string[];
+  /** What became of paths, and what the default generation would do to them. */
+  readonly columns: readonly Columns[];
+  /** Why a reboot is needed; `undefined` where that cannot be known. */
+  readonly reboot: readonly string[] | undefined;
+  /** Lines of the machine's own tmpfiles.d that will fight for managed paths. */
+  readonly claims: readonly Claim[];
   /** Paths where the machine's own, or somebody's change, was left in place, until that is resolved. */
   readonly kept: readonly string[];
   /** Paths where somebody's change is merged with ours. */
@@ -81,27 +89,37 @@ function rolesOf(number: number, roles: Roles): string[] {
 
 const MOST_PATHS = 10;
 
+/** Whether the machine shows what its live generation recorded, and nothing was interrupted. */
+export function isAsRecorded({ drifted, pointer, content, interrupted }: Status): boolean {
+  return drifted.length === 0 && pointer === 'right' && content === 'there' && interrupted === undefined;
+}
+
+/** How long ago a time in ISO 8601 is, in milliseconds. */
+type AgeOf = (iso: string) => number;
+
 /** The status on one screen, or as JSON. */
-export function renderStatus(status: Status, form: 'text' | 'json'): string {
+export function renderStatus(status: Status, form: 'text' | 'json', ageOf: AgeOf): string {
   if (form === 'json')
-    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
+    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
   const lines = [
-    `live     ${describe(status, status.live)}`,
-    `default  ${status.default === status.live ? 'the same' : describe(status, status.default)}`,
-    `booted   ${status.booted === undefined ? 'unknown: no boot hook said so' : describe(status, status.booted)}`,
+    `live     ${describe(status, status.live, ageOf)}`,
+    `default  ${status.default === status.live ? 'the same' : describe(status, status.default, ageOf)}`,
+    `booted   ${status.booted === undefined ? 'unknown: no boot hook said so' : describe(status, status.booted, ageOf)}`,
     ...overlayLines(status),
     ...interruption(status),
     ...pointerLines(status),
     ...countLines(status),
+    ...rebootLines(status),
+    ...claimLines(status),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function describe({ generations }: Status, number: number): string {
+function describe({ generations }: Status, number: number, ageOf: AgeOf): string {
   if (number === 0) return 'generation 0: nothing is managed';
   const generation = generations.find((candidate) => candidate.number === number);
   if (generation === undefined) return `generation ${number}`;
-  return `generation ${number}, made ${shortTime(generation.created)}: ${displayName(shownClosure(generation))} (${generation.format})`;
+  return `generation ${number}, made ${shortTime(generation.created)} (${renderAge(ageOf(generation.created))}): ${displayName(shownClosure(generation))} (${generation.format})`;
 }
 
 /** What is in a store or a tree needs no words. */
@@ -137,7 +155,7 @@ function countLines(status: Status): string[] {
     `paths    ${managed} managed, ${drifted.length} drifted, ${kept.length} kept as the machine's, ${plural(displaced, 'original')} to come back`,
   ];
   lines.push(
-    ...listPaths('drifted', drifted),
+    ...columnLines(status),
     ...listPaths('kept', kept),
     ...listPaths('merged', merged),
     ...listPaths('not read', unread),
@@ -156,6 +174,38 @@ function countLines(status: Status): string[] {
       `\`activate diff ${live}\` shows what putting it right would change; \`activate switch ${live}\` does it.`,
     );
   return lines;
+}
+
+/** Two letters for each path, as `git status` has them. */
+function columnLines({ columns }: Status): string[] {
+  if (columns.length === 0) return [];
+  const shown = columns.slice(0, MOST_PATHS);
+  const lines = shown.map(({ path, since, next }) => `  ${since ?? ' '} ${next ?? ' '}  ${displayName(path)}`);
+  const more = columns.length - shown.length;
+  return [
+    '  first what changed since it was written, then what the default would change',
+    '  (A added, M modified, D deleted, T of another kind):',
+    ...lines,
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
+}
+
+function rebootLines({ reboot }: Status): string[] {
+  if (reboot === undefined || reboot.length === 0) return [];
+  return [`reboot   needed: ${reboot.join(', ')} of the default generation differ from what was booted`];
+}
+
+function claimLines({ claims }: Status): string[] {
+  if (claims.length === 0) return [];
+  const lines = claims
+    .slice(0, MOST_PATHS)
+    .map(({ path, file, line, type }) => `  ${displayName(path)}: ${type} in ${displayName(file)}:${line}`);
+  const more = claims.length - lines.length;
+  return [
+    `tmpfiles ${plural(claims.length, 'line')} of the machine's own tmpfiles.d will change managed paths at the next boot:`,
+    ...lines,
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ];
 }
 
 function listPaths(what: string, paths: readonly string[]): string[] {

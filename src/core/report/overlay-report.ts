@@ -22,7 +22,7 @@ export function describeOverlay({ carrier, imagePath, resident }: Generation, sh
 const units = ['KiB', 'MiB', 'GiB', 'TiB'];
 
 /** `1536` → `1.5 KiB`. */
-export function renderBytes(bytes: number): string {
+function renderBytes(bytes: number): string {
   let value = bytes;
   let unit = 'bytes';
   for (const next of units) {

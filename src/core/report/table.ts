@@ -1,4 +1,5 @@
 import { displayWidth } from './display';
+import { plural } from './report';
 
 /** Rows with aligned columns; the first row is the head. */
 export function renderTable(rows: readonly (readonly string[])[]): string {
@@ -10,6 +11,23 @@ export function renderTable(rows: readonly (readonly string[])[]): string {
       .trimEnd(),
   );
   return lines.map((line) => `${line}\n`).join('');
+}
+
+const spans = [
+  { unit: 'day', ms: 86_400_000 },
+  { unit: 'hour', ms: 3_600_000 },
+  { unit: 'minute', ms: 60_000 },
+] as const;
+
+/**
+ * How long ago something was, in its largest unit: `3 days ago`.
+ *
+ * @param elapsed in milliseconds; clocks may go back, so that it is below 0
+ */
+export function renderAge(elapsed: number): string {
+  const span = spans.find(({ ms }) => elapsed >= ms);
+  if (span === undefined) return elapsed < 0 ? 'just now' : 'less than a minute ago';
+  return `${plural(Math.floor(elapsed / span.ms), span.unit)} ago`;
 }
 
 /** `2026-11-21T08:00:12.345Z` → `2026-11-21 08:00:12`, still UTC. */

@@ -30,6 +30,7 @@ export function readBundle(
   const top = openRoot(source.path);
   try {
     const manifest = readManifest(top, name, record);
+    const sourceOf = (path: TargetPath): string => `${contentPath}${path}`;
     const closure = {
       name,
       hostPath: contentPath,
@@ -37,6 +38,7 @@ export function readBundle(
       imageFile: image?.file,
       additions: [],
       listing: { closure: name, items: [] },
+      sourceOf,
       manifest,
       rules: record.rules,
       unread: [],
@@ -78,14 +80,13 @@ function readWithheld(top: Root): Record<string, string> | undefined {
 
 /** A tree can be changed by anybody who may write it: it has to be what was written. */
 function readTree(machine: Machine, name: string, closure: Closure): Closure {
-  const { manifest, hostPath } = closure;
+  const { manifest, hostPath, sourceOf: hostPathOf } = closure;
   const tree = openRoot(hostPath);
   try {
     const listing = {
       closure: name,
       items: manifest.roots.flatMap((root) => inClosure(name, () => readItems(tree, root, name, false))),
     };
-    const hostPathOf = (path: TargetPath): string => `${hostPath}${path}`;
     const read = fillContents({ machine, listing, hostPathOf, known: [] }, manifest.entries);
     const other = manifest.entries.find((entry, index) => {
       const found = read.entries[index];

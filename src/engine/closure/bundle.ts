@@ -1,15 +1,25 @@
 import { posix } from 'node:path';
 import type { Context } from '../../context';
+import { encodePieces } from '../../core/bytes';
 import { ActivateError } from '../../core/errors';
+import { IMAGE_MOUNT, IMAGE_UNIT, renderMountUnit, whyNotInUnit } from '../../core/mount-unit';
 import { joinTarget, type TargetPath } from '../../core/path';
+import { BUNDLE_RECORD, renderBundle } from '../../core/records/bundle';
 import { storePathOf } from '../../core/records/generation';
-import { makeSymlink } from '../../system/changing';
+import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
+import { type Carrier, type ImageKind, imageName } from '../../core/records/overlay';
+import { makeDirectory, makeSymlink } from '../../system/changing';
+import { createFile } from '../../system/copying';
 import { closeRoot, openRoot, type Root } from '../../system/rooted';
 import { listDirectory, readStatus } from '../../system/reading';
-import { makeHostDirectory } from '../../system/host-files';
+import { makeHostDirectory, removeHostDirectory } from '../../system/host-files';
 import { removeTree } from '../../system/removing';
 import { type Closure, type ClosureOptions, readClosure } from './closure';
+import { digestManifest } from '../generations';
+import { requireMakers } from '../image/image';
+import { packClosure } from '../image/pack-closure';
 import { type Machine, withMachine } from '../machine';
+import { createSealed } from '../records';
 import { copyOverlay } from '../transition/overlay';
 import { writeBundle } from '../transition/stage';
 
@@ -18,6 +28,10 @@ export interface BundleOptions extends ClosureOptions {
   readonly output: string;
   /** Where the bundle will lie on the machine that shows it. */
   readonly location: string | undefined;
+  /** What the overlay is instead of a tree or a store path. */
+  readonly image?: ImageKind | undefined;
+  /** Whether an image has the links into a store, or what they lead to. */
+  readonly storeLinks?: 'keep' | 'dereference';
 }
 
 /** A bundle that was written. */
@@ -26,16 +40,23 @@ export interface Bundle {
   readonly paths: number;
   /** The text of the pointer in the full snippet. */
   readonly overlay: string;
+  /** What carries the content. */
+  readonly carrier: Carrier;
 }
 
 /**
  * Writes what a closure needs to be shown without `activate`: manifest, full snippet, overlay. Needs no root.
  *
+ * A failure leaves the output directory as it was.
+ *
  * @throws {ActivateError} `USAGE` where the output directory holds something already
  */
 export function generate(context: Context, argument: string, options: BundleOptions): Promise<Bundle> {
   return withMachine(context, async (machine) => {
-    const closure = readClosure(context, machine, argument, { ...options, names: 'closure alone' });
+    const { image } = options;
+    if (image !== undefined) requireMakers(image);
+    const contents = image === undefined ? 'now' : 'later';
+    const closure = readClosure(context, machine, argument, { ...options, names: 'closure alone', contents });
     const unread = closure.unread[0];
     if (unread !== undefined)
       throw new ActivateError('PERMISSION', unread.why, {
@@ -43,13 +64,17 @@ export function generate(context: Context, argument: string, options: BundleOpti
         hint: 'Run this as a user who may read it.',
       });
     const output = posix.resolve(context.workingDirectory, options.output);
-    await makeHostDirectory(output);
+    const location = options.location ?? output;
+    if (image !== undefined) refuseOutsideUnits(location);
+    const made = await makeHostDirectory(output);
     const directory = openRoot(output);
     try {
-      const overlay = storePathOf(closure) ?? posix.join(options.location ?? output, 'overlay');
       refuseFilled(directory, output);
-      await fill(directory, machine, closure, overlay);
-      return { output, paths: closure.manifest.entries.length, overlay };
+      const filled = await fill(context, machine, { closure, directory, location, options });
+      return { output, ...filled };
+    } catch (error) {
+      if (made !== undefined) removeHostDirectory(output, made);
+      throw error;
     } finally {
       closeRoot(directory);
     }
@@ -57,6 +82,12 @@ export function generate(context: Context, argument: string, options: BundleOpti
 }
 
 const TOP = '/' as TargetPath;
+
+function refuseOutsideUnits(location: string): void {
+  const why = whyNotInUnit(location);
+  if (why !== undefined)
+    throw new ActivateError('USAGE', why, { path: location, hint: 'Name another directory with --location.' });
+}
 
 function refuseFilled(directory: Root, output: string): void {
   if (listDirectory(directory, TOP).length === 0) return;
@@ -66,16 +97,76 @@ function refuseFilled(directory: Root, output: string): void {
   });
 }
 
-async function fill(directory: Root, machine: Machine, closure: Closure, overlay: string): Promise<void> {
-  const tree = joinTarget(TOP, 'overlay');
+interface Filling {
+  readonly closure: Closure;
+  readonly directory: Root;
+  readonly location: string;
+  readonly options: BundleOptions;
+}
+
+type Filled = Omit<Bundle, 'output'>;
+
+async function fill(context: Context, machine: Machine, filling: Filling): Promise<Filled> {
+  const { directory } = filling;
   try {
-    writeBundle(directory, TOP, closure.manifest, overlay);
-    const storePath = storePathOf(closure);
-    if (storePath === undefined) await copyOverlay({ ...machine, root: directory }, closure, tree);
-    else makeSymlink(directory, tree, storePath);
+    return filling.options.image === undefined
+      ? await fillWithTree(context, machine, filling)
+      : await fillWithImage(context, machine, filling, filling.options.image);
   } catch (error) {
     for (const { name } of listDirectory(directory, TOP))
       if (readStatus(directory, joinTarget(TOP, name)) !== undefined) removeTree(directory, joinTarget(TOP, name));
     throw error;
   }
+}
+
+/** A tree, or a link to the store. */
+async function fillWithTree(context: Context, machine: Machine, filling: Filling): Promise<Filled> {
+  const { closure, directory, location } = filling;
+  const { carrier, manifest } = closure;
+  const storePath = storePathOf(closure);
+  const overlay = storePath ?? posix.join(location, OVERLAY);
+  writeRecords(context, filling, { manifest, carrier, overlay });
+  const tree = joinTarget(TOP, OVERLAY);
+  if (storePath === undefined) await copyOverlay({ ...machine, root: directory }, closure, tree);
+  else makeSymlink(directory, tree, storePath);
+  return { paths: manifest.entries.length, overlay, carrier };
+}
+
+const OVERLAY = 'overlay';
+
+async function fillWithImage(context: Context, machine: Machine, filling: Filling, kind: ImageKind): Promise<Filled> {
+  const { closure, directory, location, options } = filling;
+  const storeLinks = options.storeLinks ?? 'dereference';
+  const { manifest, image } = await packClosure(context, machine, { closure, directory, kind, storeLinks });
+  writeRecords(context, filling, { manifest, carrier: image, overlay: IMAGE_MOUNT });
+  const units = joinTarget(TOP, 'systemd');
+  makeDirectory(directory, units, 0o755);
+  const unit = renderMountUnit(posix.join(location, imageName(kind)), kind);
+  createFile(directory, joinTarget(units, IMAGE_UNIT), { mode: 0o644 }, new TextEncoder().encode(unit));
+  return { paths: manifest.entries.length, overlay: IMAGE_MOUNT, carrier: image };
+}
+
+interface Shown {
+  readonly manifest: Manifest;
+  readonly carrier: Carrier;
+  readonly overlay: string;
+}
+
+function writeRecords(context: Context, { closure, directory }: Filling, shown: Shown): void {
+  const { manifest, carrier, overlay } = shown;
+  const { format, entries } = manifest;
+  const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
+  writeBundle(directory, TOP, manifest, overlay);
+  const record = renderBundle({
+    format,
+    overlay: carrier,
+    rules: rules.map(({ match, onConflict, onDrift }) => ({ match, onConflict, onDrift })),
+    paths: entries.length,
+    digest: digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), {
+      carrier,
+      resident: false,
+    }),
+    version: context.version,
+  });
+  createSealed(directory, joinTarget(TOP, BUNDLE_RECORD), [record], 0o644);
 }

@@ -13,6 +13,7 @@ import { joinTarget, parseTargetPath, type TargetPath } from '../../core/path';
 import { defaultPolicy, parsePolicy, type Policy } from '../../core/policy/policy';
 import { parseGroup, parsePasswd } from '../../core/closure/users';
 import { listDirectory, readFile, readStatus } from '../../system/reading';
+import { isInStore, storeOf } from '../../system/following';
 import { closeRoot, type Root } from '../../system/rooted';
 import { readHostFile, resolveHostPath } from '../../system/host-files';
 import { readBundle } from './bundle-reading';
@@ -36,6 +37,8 @@ export interface ClosureOptions {
   readonly inPlace?: boolean | undefined;
   /** The overlay becomes a copy in memory. */
   readonly resident?: boolean | undefined;
+  /** `later`: files have no digests yet, and what is in a store is listed as well; whoever packs it reads it once. */
+  readonly contents?: 'now' | 'later';
 }
 
 /** A closure that has been read: what it makes of each path, and where its content lies. */
@@ -51,6 +54,8 @@ export interface Closure {
   /** What the overlay gets besides what is below the closure's roots. */
   readonly additions: readonly Addition[];
   readonly listing: Listing;
+  /** Where the machine that runs this has what the closure has for a path. */
+  readonly sourceOf: (path: TargetPath) => string;
   readonly manifest: Manifest;
   /** The policy's own rules. */
   readonly rules: readonly AttitudeRule[];
@@ -64,8 +69,6 @@ export interface Addition extends Ownership {
   readonly path: TargetPath;
   readonly content: { readonly bytes: Uint8Array } | { readonly hostPath: string };
 }
-
-const STORES = ['/nix/store', '/gnu/store'];
 
 /**
  * Reads a closure, and decides what each path must be.
@@ -103,14 +106,18 @@ export function readClosure(
     const asked = options.format;
     const format =
       (asked === 'bundle' || asked === 'image' ? undefined : asked) ??
-      detectFormat(listing, { store: STORES.find((store) => storePath?.startsWith(`${store}/`)), names });
+      detectFormat(listing, { store: storePath === undefined ? undefined : storeOf(storePath), names });
     refuseLoops(listing);
     const owners = readOwners(machine, top, options.names ?? 'machine');
     const placed = desiredEntries({ listing, format, policy, ...owners });
     const known = options.known ?? [];
     refuseUnplaceable(placed, name);
     tidy(placed.length);
-    const { entries, unread } = fillContents({ machine, listing, hostPathOf: hostPaths(top, policy), known }, placed);
+    const sourceOf = hostPaths(top, policy);
+    const isLater = options.contents === 'later';
+    const { entries, unread } = isLater
+      ? { entries: placed, unread: [] }
+      : fillContents({ machine, listing, hostPathOf: sourceOf, known }, placed);
     const shared = shareEntries(entries, known);
     tidy(entries.length);
     return {
@@ -121,7 +128,8 @@ export function readClosure(
       imageFile: source?.image?.file,
       additions: [],
       // What is in a store is not read again.
-      listing: storePath === undefined ? listing : { closure: name, items: [] },
+      listing: storePath === undefined || isLater ? listing : { closure: name, items: [] },
+      sourceOf,
       manifest: { format, roots: policy.roots, entries: shared },
       rules: policy.rules,
       unread,
@@ -159,8 +167,34 @@ function refuseUnplaceable(entries: readonly Entry[], closure: string): void {
   }
 }
 
+/**
+ * Reads again what a store path holds for the roots of a generation that was made of it.
+ *
+ * @param name the closure as the user named it
+ */
+export function readStoreClosure(hostPath: string, name: string, manifest: Manifest): Closure {
+  const top = openClosure(hostPath, name);
+  try {
+    const items = manifest.roots.flatMap((root) => readItems(top, root, name, true));
+    return {
+      name,
+      hostPath,
+      carrier: { kind: 'store', path: hostPath as TargetPath },
+      imageFile: undefined,
+      additions: [],
+      listing: { closure: name, items },
+      sourceOf: hostPaths(top, manifest),
+      manifest,
+      rules: [],
+      unread: [],
+    };
+  } finally {
+    closeRoot(top);
+  }
+}
+
 /** Where a closure has what it has for a path: the top of a root may be a link, nothing below it is. */
-function hostPaths(top: Root, { roots }: Policy): (path: TargetPath) => string {
+function hostPaths(top: Root, { roots }: Pick<Manifest, 'roots'>): (path: TargetPath) => string {
   const bases = roots.map((root) => ({ root, base: resolveHostPath(`${top.path}${root}`) ?? '' }));
   return (path) => {
     const { root, base } = bases.find((candidate) => path.startsWith(`${candidate.root}/`)) ?? {
@@ -181,10 +215,6 @@ function storePathOf({ root }: Machine, hostPath: string): TargetPath | undefine
     path: hostPath,
     hint: `Copy it there first (nix copy --to ${root.path}), and name ${root.path}${hostPath}.`,
   });
-}
-
-function isInStore(path: string): boolean {
-  return STORES.some((store) => path.startsWith(`${store}/`));
 }
 
 function readNamedPolicy(file: string): Policy {

@@ -9,18 +9,16 @@ import {
   MOUNTS,
   parseGenerationNumber,
 } from '../../core/records/generation';
-import { type Image, isImage } from '../../core/records/overlay';
+import { isImage } from '../../core/records/overlay';
 import type { Mounts } from '../../core/report/generations-report';
 import type { Shown } from '../../core/report/overlay-report';
 import { makeDirectories, removeDirectory } from '../../system/changing';
-import { copyTree } from '../../system/host-files';
-import { measureTree, usedBytes } from '../../system/measuring';
-import { makeReadOnly, mountImage, mountMemory, unmountLazily } from '../../system/mounting';
-import { openPrivateMount } from '../../system/private-mount';
+import { usedBytes } from '../../system/measuring';
+import { mountImage, unmountLazily } from '../../system/mounting';
 import { listDirectory, readStatus } from '../../system/reading';
-import { closeRoot, openRoot } from '../../system/rooted';
 import { findGeneration, readState } from '../generations';
 import { heldDescriptors, type Machine } from '../machine';
+import { copyToMemory } from './memory';
 
 /**
  * Makes sure that what a generation shows is where its pointer will lead: an image is mounted, a copy in memory is made. Done
@@ -37,39 +35,12 @@ export async function showOverlay(machine: Machine, generation: Generation): Pro
   const at = hostPath(root.path, overlay);
   if (!resident && isImage(carrier)) return mountImage({ kind: carrier.kind, file, at }, heldDescriptors(machine));
   try {
-    if (!isImage(carrier)) return await copyToMemory(machine, file, overlay);
-    await withImage(file, carrier, (content) => copyToMemory(machine, content, overlay));
+    await copyToMemory(machine, generation);
   } catch (error) {
     hide(machine, overlay);
     throw error;
   }
 }
-
-async function withImage(file: string, { kind }: Image, task: (content: string) => Promise<void>): Promise<void> {
-  const mount = await openPrivateMount(file, kind);
-  try {
-    await task(mount.path);
-  } finally {
-    await mount.close();
-  }
-}
-
-/** What is in memory stays when the disk that it came from goes away. */
-async function copyToMemory(machine: Machine, from: string, overlay: TargetPath): Promise<void> {
-  const at = hostPath(machine.root.path, overlay);
-  const held = heldDescriptors(machine);
-  const content = openRoot(from);
-  try {
-    await mountMemory(at, measureTree(content), held);
-    for (const { name } of listDirectory(content, TOP))
-      await copyTree(`${from}/${name}` as never, `${at}/${name}` as never, held);
-  } finally {
-    closeRoot(content);
-  }
-  makeReadOnly(at);
-}
-
-const TOP = '/' as TargetPath;
 
 /** What can be seen of those generations that are shown through a mount. */
 export function mountsOf({ root }: Machine, generations: readonly Generation[]): Mounts {

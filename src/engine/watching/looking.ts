@@ -4,7 +4,6 @@ import { ActivateError } from '../../core/errors';
 import { ancestorsOf, joinTarget, parentOf, type TargetPath } from '../../core/path';
 import { generationDirectory, GENERATIONS, JOURNAL } from '../../core/records/generation';
 import type { Wrong } from '../../core/report/verify-report';
-import { tidy } from '../../system/memory';
 import { readStatus } from '../../system/reading';
 import { errnoOf } from '../../system/syscalls/errno';
 import type { Watched } from '../../system/watcher';
@@ -46,7 +45,6 @@ export function look(context: Context, machine: Machine): Look {
     const { from, actual } = prepared;
     const wrong = driftIn(machine, prepared);
     const paths = new Set(from.entries.map(({ path }) => path));
-    tidy(paths.size);
     const record = generationDirectory(from.number);
     const ours = [parentOf(POINTER), STATE, GENERATIONS, record, parentOf(LOCK)];
     const places = new Set([...actual.directories.keys(), ...ours, ...ours.flatMap(ancestorsOf)]);

@@ -2,6 +2,7 @@ import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
 import { joinTarget, type TargetPath } from '../../core/path';
 import type { WatchEvent } from '../../core/watching/event';
+import { tidyUp } from '../../system/memory';
 import { closeRoot, openRoot } from '../../system/rooted';
 import { newWatcher, type Watcher, watchLimits } from '../../system/watcher';
 import { withMachine } from '../machine';
@@ -120,6 +121,7 @@ async function lookOnce(job: Job, reporter: Reporter, isFirst: boolean): Promise
       return undefined;
     }
     const turn = await reporter.report(seen);
+    tidyUp(seen.paths);
     if (turn.state === 'changed') alarm.ring();
     return soonest(turn.nextMs, job.watcher.failures().size > 0 ? BLIND_MS : undefined);
   } catch (error) {

@@ -9,6 +9,8 @@ export interface Status {
   readonly uid: number;
   readonly gid: number;
   readonly sizeBytes: number;
+  /** How many names it has. */
+  readonly links: number;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
   readonly inode: bigint;
@@ -85,6 +87,7 @@ function parseStatus(): Status {
     mode: mode & 0o7777,
     uid: view.getUint32(20, true),
     gid: view.getUint32(24, true),
+    links: view.getUint32(16, true),
     sizeBytes: Number(view.getBigUint64(40, true)),
     mtimeNs: timeAt(112),
     ctimeNs: timeAt(96),

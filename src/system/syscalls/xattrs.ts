@@ -8,16 +8,14 @@ const { ENOTSUP } = constants.errno;
 /** The names of the extended attributes; none where the filesystem has no such thing. @see listxattr(2) */
 export function listAttributes(descriptor: number): readonly string[] | Outcome {
   const { flistxattr, outcome } = libc();
-  const room = new Uint8Array(LARGEST);
   const length = outcome(flistxattr(descriptor, room, room.length));
-  if (length === -ENOTSUP) return [];
+  if (length === 0 || length === -ENOTSUP) return [];
   return length < 0 ? length : decodeName(room.subarray(0, length)).split('\0').slice(0, -1);
 }
 
 /** @see fgetxattr(2) */
 export function readAttribute(descriptor: number, name: string): Uint8Array | Outcome {
   const { fgetxattr, outcome } = libc();
-  const room = new Uint8Array(LARGEST);
   const length = outcome(fgetxattr(descriptor, terminated(name), room, room.length));
   return length < 0 ? length : room.slice(0, length);
 }
@@ -31,3 +29,6 @@ export function writeAttribute(descriptor: number, name: string, value: Uint8Arr
 
 /** The kernel's own limit, for one value and for the list of names. */
 const LARGEST = 64 * 1024;
+
+/** Used within one call only. */
+const room = new Uint8Array(LARGEST);

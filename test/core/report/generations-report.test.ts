@@ -71,6 +71,8 @@ describe('generations', () => {
   });
 });
 
+const ageOf = (iso: string): number => (iso === one.created ? 3 * 86_400_000 : 0);
+
 const status: Status = {
   live: 9,
   default: 9,
@@ -82,6 +84,9 @@ const status: Status = {
   mounts: {},
   managed: 3,
   drifted: [],
+  columns: [],
+  reboot: undefined,
+  claims: [],
   kept: [],
   merged: [],
   protection: 'immutable',
@@ -91,7 +96,7 @@ const status: Status = {
 };
 
 describe('a status', () => {
-  const LIVE = String.raw`live     generation 9, made 2026-01-02 03:04:05: "/srv/a b\a" (tree)`;
+  const LIVE = String.raw`live     generation 9, made 2026-01-02 03:04:05 (3 days ago): "/srv/a b\a" (tree)`;
 
   test.each<[string, Partial<Status>, string[]]>([
     [
@@ -118,6 +123,12 @@ describe('a status', () => {
         pointer: 'wrong',
         displaced: 1,
         drifted: ['/etc/a\n'],
+        columns: [
+          { path: path('/etc/a\n'), since: 'M', next: 'T' },
+          { path: path('/etc/e'), since: undefined, next: 'A' },
+        ],
+        reboot: ['kernel', 'systemd'],
+        claims: [{ path: path('/etc/mtab'), file: '/usr/lib/tmpfiles.d/debian.conf', line: 14, type: 'L+' }],
         kept: ['/etc/b'],
         merged: ['/etc/d'],
         protection: 'none',
@@ -126,12 +137,15 @@ describe('a status', () => {
       },
       [
         LIVE,
-        'default  generation 10, made 2026-01-02 03:04:05: /nix/store/0-x (nixos)',
+        'default  generation 10, made 2026-01-02 03:04:05 (3 days ago): /nix/store/0-x (nixos)',
         'booted   generation 7',
         'The transition from generation 9 to 10 is under way or was interrupted: `activate resume`.',
         'The pointer /run/filesystem-overlay is wrong: `activate switch 9` puts it right.',
         "paths    3 managed, 1 drifted, 1 kept as the machine's, 1 original to come back",
-        String.raw`  drifted: "/etc/a\n"`,
+        '  first what changed since it was written, then what the default would change',
+        '  (A added, M modified, D deleted, T of another kind):',
+        String.raw`  M T  "/etc/a\n"`,
+        '    A  /etc/e',
         '  kept: /etc/b',
         '  merged: /etc/d',
         '  not read: /etc/c',
@@ -139,28 +153,32 @@ describe('a status', () => {
         'backups  2: `activate backups`',
         'Generation 9 is not protected: its filesystem has no immutable files, so what writes through a link changes the record. `activate verify` finds that.',
         '`activate diff 9` shows what putting it right would change; `activate switch 9` does it.',
+        'reboot   needed: kernel, systemd of the default generation differ from what was booted',
+        "tmpfiles 1 line of the machine's own tmpfiles.d will change managed paths at the next boot:",
+        '  /etc/mtab: L+ in /usr/lib/tmpfiles.d/debian.conf:14',
       ],
     ],
   ])('%s', (_, more, lines) => {
-    expect(renderStatus({ ...status, ...more }, 'text')).toBe(lines.map((line) => `${line}\n`).join(''));
-    expect(JSON.parse(renderStatus({ ...status, ...more }, 'json'))).toEqual({
+    expect(renderStatus({ ...status, ...more }, 'text', ageOf)).toBe(lines.map((line) => `${line}\n`).join(''));
+    expect(JSON.parse(renderStatus({ ...status, ...more }, 'json', ageOf))).toEqual({
       schema: 1,
       ...status,
+      ...status,
       booted: null,
-      interrupted: null,
+      reboot: null,
       ...more,
     });
   });
 
   test('of a generation whose content is gone says what to do', () => {
-    expect(renderStatus({ ...status, content: 'gone', pointer: 'wrong' }, 'text')).toContain(
+    expect(renderStatus({ ...status, content: 'gone', pointer: 'wrong' }, 'text', ageOf)).toContain(
       'What generation 9 shows is gone: switch to its closure again, or `activate rollback`.\n',
     );
   });
 
   test('names ten paths of a kind, and counts the others', () => {
     const drifted = Array.from({ length: 13 }, (_, index) => `/etc/${index}`);
-    const text = renderStatus({ ...status, drifted }, 'text');
+    const text = renderStatus({ ...status, drifted }, 'text', ageOf);
     expect(text.match(/^ {2}drifted: /gmu)).toHaveLength(10);
     expect(text).toContain('  and 3 more\n');
   });

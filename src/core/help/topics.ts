@@ -1,0 +1,141 @@
+import { text, type Topic } from './topic';
+
+const policy: Topic = {
+  name: 'policy',
+  summary: 'what becomes of each path of a closure',
+  sections: [
+    {
+      title: 'The file',
+      blocks: [
+        text(
+          'activation.toml at the top of a closure, or the file that --policy names, says what the files of the closure cannot.',
+          'JSON of the same shape is accepted.',
+        ),
+        {
+          kind: 'code',
+          text: `schema = 1
+roots = ["/etc"]
+
+[[path]]
+match = "/etc/sudoers.d/**"
+place = "copy"
+mode = "0440"
+owner = "root"
+group = "root"
+on-conflict = "backup"
+on-drift = "merge"
+`,
+        },
+      ],
+    },
+    {
+      title: 'Keys',
+      blocks: [
+        {
+          kind: 'terms',
+          terms: [
+            ['schema', 'The version of this format: 1.'],
+            [
+              'roots',
+              'The directories whose paths the closure may own; /etc without it. Never /, /proc, /sys, /dev, /run, the stores, /var/lib/activate, nor what is above or below one of them.',
+            ],
+            ['[[path]]', 'A rule. The first that matches a path wins; built-in rules come last.'],
+            [
+              'match',
+              'A pattern as in gitignore(5). A rule is for files and links that it matches, themselves or a directory above them.',
+            ],
+            [
+              'place',
+              'link: a link through the pointer. direct: a link with the text that the closure has. copy: a real file. seed: a real file, made once if nothing is there. directory: the directory itself, with mode and owner. skip: left out. A pattern that ends in a slash and place = "link" make one link of a whole directory.',
+            ],
+            [
+              'mode, owner, group',
+              'Of a copy, a seed or a directory: octal digits in quotes; names or numbers. Without place they mean a copy.',
+            ],
+            [
+              'on-conflict',
+              "Something of the machine's is in the way. refuse: nothing is changed. backup: it is taken over, and comes back on rollback. keep: it stays, and that is remembered.",
+            ],
+            [
+              'on-drift',
+              'Somebody changed what is ours. backup: ours is put back, and the change is kept as a numbered backup. refuse: nothing is changed. keep: the change stays. merge: the change is brought into the next version, line by line; where that does not work out, nothing is changed.',
+            ],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Built-in rules',
+      blocks: [
+        text(
+          'seed for passwd, group, shadow, gshadow, subuid and subgid with their backups, machine-id and the ssh host keys; in trees also',
+          'hostname, adjtime, resolv.conf, mtab and fstab. copy for sudoers and sudoers.d. skip for .pwd.lock.',
+        ),
+      ],
+    },
+  ],
+};
+
+const exitStatus: Topic = {
+  name: 'exit-statuses',
+  summary: 'what the exit status tells a script',
+  sections: [
+    {
+      title: 'Exit status',
+      blocks: [
+        {
+          kind: 'terms',
+          terms: [
+            ['0', 'Done, or nothing to do.'],
+            ['1', 'diff --exit-code, status --exit-code and verify: differences.'],
+            ['2', 'Wrong usage.'],
+            ['3', 'Refused: conflicts, or a failed check. Nothing was changed.'],
+            ['4', 'Failed. Everything was undone, the old generation is live.'],
+            ['5', 'Failed, and could not be undone; or done, and could not be cleaned up: activate resume.'],
+            ['65', 'Broken input: closure, policy, bundle, image or record.'],
+            ['70', 'A bug in activate.'],
+            ['74', 'The machine could not read or write something.'],
+            ['75', 'Another activation is running.'],
+            ['77', 'No permission.'],
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+const files: Topic = {
+  name: 'files',
+  summary: 'what is where on disk',
+  sections: [
+    {
+      title: 'Files',
+      blocks: [
+        {
+          kind: 'terms',
+          terms: [
+            ['/run/filesystem-overlay', 'The pointer: a link to what the live generation shows.'],
+            ['/run/activate/gen/N', 'Where a generation is mounted that is shown from an image or from memory.'],
+            ['/run/activate/lock', 'Held for the length of a transition.'],
+            [
+              '/var/lib/activate/live, default',
+              'Links to the generation that is shown now, and to the one that the next boot shows.',
+            ],
+            [
+              '/var/lib/activate/generations/N',
+              'The record of a generation: generation.json, manifest.json, the full snippet in tmpfiles.d, and its content where that is in no store: tree, image.squashfs or image.erofs.',
+            ],
+            ['/var/lib/activate/backups/N', 'Something that was taken out of the way, and why.'],
+            [
+              '/var/lib/activate/transition.json',
+              'The journal: there while a transition is under way, or was interrupted.',
+            ],
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+/** All that `activate help` tells besides commands. */
+export const topics: readonly Topic[] = [policy, exitStatus, files];

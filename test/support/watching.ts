@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import { runActivate } from './cli';
+import type { TestMachine } from './machine';
+import type { Sandbox } from './sandbox';
+
+/** What `watch --json` prints on a line. */
+export interface Line {
+  readonly event: string;
+  readonly path?: string;
+  readonly [field: string]: unknown;
+}
+
+/** A `watch` that is running. */
+export interface Watching {
+  readonly lines: () => readonly Line[];
+  /** Waits until what was printed says enough. */
+  readonly until: (isEnough: (lines: readonly Line[]) => boolean) => Promise<void>;
+  /** Ends it as a service manager does; the exit status. */
+  readonly end: () => Promise<number>;
+}
+
+/** On a machine with much to do a second is short. */
+const PATIENCE_MS = 60_000;
+
+/** Waits for a condition, and fails with what there is where it does not come. */
+export async function waitFor(isSo: () => boolean, describe: () => string): Promise<void> {
+  const begun = performance.now();
+  while (!isSo()) {
+    if (performance.now() - begun > PATIENCE_MS) throw new Error(`it does not come: ${describe()}`);
+    await Bun.sleep(10);
+  }
+}
+
+function watching(lines: () => readonly Line[], end: () => Promise<number>): Watching {
+  const until: Watching['until'] = (isEnough) =>
+    waitFor(
+      () => isEnough(lines()),
+      () => JSON.stringify(lines()),
+    );
+  return { lines, until, end };
+}
+
+/** Runs `watch` in this process; `elapsed` is the clock that it goes by. */
+export async function startWatching(
+  { root }: Sandbox,
+  argv: readonly string[] = [],
+  elapsed: () => number = () => performance.now(),
+): Promise<Watching> {
+  const lines: Line[] = [];
+  const ending = new AbortController();
+  const write = (text: string): void => void lines.push(...linesIn(text));
+  const finished = runActivate(['--root', root, 'watch', '--json', ...argv], {
+    workingDirectory: root,
+    signal: ending.signal,
+    elapsed,
+    write,
+  });
+  const end = async (): Promise<number> => {
+    ending.abort('SIGTERM');
+    return (await finished).status;
+  };
+  const started = watching(() => lines, end);
+  await started.until((seen) => seen.length > 0);
+  return started;
+}
+
+const OUTPUT = '/var/watch.out';
+
+/** Runs the built program as a service would. */
+export async function startWatchOn(
+  machine: TestMachine,
+  ...argv: readonly string[]
+): Promise<Watching & { readonly pid: number; readonly messages: () => string }> {
+  const script = `exec activate watch --json "$@" >${OUTPUT} 2>${OUTPUT}.messages`;
+  const { pid, kill, finished } = machine.start(['bash', '-c', script, 'bash', ...argv]);
+  const textOf = (path: string): string => {
+    try {
+      return readFileSync(machine.on(path), 'utf8');
+    } catch (error) {
+      // It has not begun yet.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw error;
+    }
+  };
+  const end = async (): Promise<number> => {
+    kill('SIGTERM');
+    return (await finished).status;
+  };
+  const started = watching(() => linesIn(textOf(OUTPUT)), end);
+  await started.until((lines) => lines.length > 0);
+  return { ...started, pid, messages: () => textOf(`${OUTPUT}.messages`) };
+}
+
+/** A line that is being written is no line yet. */
+function linesIn(text: string): Line[] {
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Line);
+}
+
+/** Events in short: what happened, and where. */
+export function inShort(lines: readonly Line[]): string[] {
+  return lines.map(({ event, path }) => (path === undefined ? event : `${event} ${path}`));
+}
