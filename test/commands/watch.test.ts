@@ -47,7 +47,7 @@ describe('watch', () => {
   test('says what drifts and what is right again, each once, with path, what and generation', async () => {
     await withGeneration(async (sandbox) => {
       await whileWatching(sandbox, [], async ({ until, lines }) => {
-        expect(lines()[0]).toMatchObject({ schema: 1, event: 'watching', generation: 1, paths: 5 });
+        expect(lines()[0]).toMatchObject({ schema: 1, event: 'watching', generation: 1, paths: 6 });
         writeFileSync(sandbox.on('/etc/copy'), 'other\n');
         await until((seen) => seen.length === 2);
         expect(lines()[1]).toMatchObject({
@@ -62,9 +62,7 @@ describe('watch', () => {
         expect(lines()[2]).toMatchObject({ event: 'drift', path: '/etc/motd', what: 'it is gone' });
         await insistOn(sandbox)('verify', '--repair');
         await until((seen) => seen.length === 5);
-        expect(inShort(lines()).toSorted().slice(2, 4)).toEqual(
-          ['right again', 'right again'].map((_, index) => `right ${['/etc/copy', '/etc/motd'][index]}`),
-        );
+        expect(inShort(lines()).slice(3).toSorted()).toEqual(['right /etc/copy', 'right /etc/motd']);
       });
     });
   });
