@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { activateOn, insistOn, runActivate } from '../support/cli';
 import { writeClosure } from '../support/closures';
 import { type Sandbox, withSandbox } from '../support/sandbox';
-import { inShort, startWatching, type Watching } from '../support/watching';
+import { inShort, type Line, startWatching, type Watching } from '../support/watching';
 
 const policy = 'schema = 1\n[[path]]\nmatch = "/etc/copy"\nplace = "copy"\n';
 
@@ -35,6 +35,10 @@ async function whileWatching(
   } finally {
     expect(await watching.end()).toBe(0);
   }
+}
+
+function repairs(lines: readonly Line[]): number {
+  return lines.filter(({ event }) => event === 'repaired').length;
 }
 
 /** Replaces a file or link in one step, as editors and package managers do. */
@@ -152,8 +156,6 @@ describe('watch --repair', () => {
     await withGeneration(async (sandbox) => {
       let later = 0;
       const elapsed = (): number => performance.now() + later;
-      const repairs = (lines: readonly { readonly event: string }[]): number =>
-        lines.filter(({ event }) => event === 'repaired').length;
       await whileWatching(
         sandbox,
         ['--repair'],

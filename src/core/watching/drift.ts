@@ -67,6 +67,13 @@ export function takeTurn(known: Known, now: number): Turn {
   return { known: { ...known, tried, held: new Set(waiting.keys()) }, due, held, nextMs };
 }
 
+/** After putting right failed because of one path, the others need not wait. */
+export function spareOthers(known: Known, due: ReadonlySet<TargetPath>, culprit: TargetPath): Known {
+  const tried = new Map(known.tried);
+  for (const path of due) if (path !== culprit) tried.delete(path);
+  return { ...known, tried };
+}
+
 function dueAt({ wrong, tried }: Known, path: TargetPath): number {
   const above = [POINTER, ...ancestorsOf(path)].filter((each) => wrong.has(each));
   return [path, ...above].reduce(

@@ -1,7 +1,7 @@
 import type { Context } from '../../context';
-import type { ActivateError } from '../../core/errors';
+import { ActivateError } from '../../core/errors';
 import type { TargetPath } from '../../core/path';
-import { nothingKnown, notice, takeTurn } from '../../core/watching/drift';
+import { nothingKnown, notice, spareOthers, takeTurn } from '../../core/watching/drift';
 import type { WatchEvent } from '../../core/watching/event';
 import { repair } from '../repairing';
 import type { Look } from './looking';
@@ -18,6 +18,8 @@ export interface Reporter {
   readonly failed: (error: ActivateError) => void;
 }
 
+const RETRY = 'It is tried again in a minute.';
+
 /** How long to wait for another activation before putting something right. */
 const LOCK_WAIT_MS = 30_000;
 
@@ -33,6 +35,14 @@ export function newReporter(context: Context, { onDrift }: WatchOptions, say: (e
     if (trouble !== what) say(event);
     trouble = what;
   };
+
+  const fail = ({ message, path, hint }: ActivateError): void =>
+    sayOnce(`${path ?? ''}: ${message}`, {
+      event: 'failed',
+      message,
+      ...(path === undefined ? {} : { path }),
+      ...(hint === undefined ? {} : { hint }),
+    });
 
   const putRight = async (due: ReadonlySet<TargetPath>, live: number): Promise<void> => {
     const patient = { ...context, lockWaitMs: Math.max(context.lockWaitMs, LOCK_WAIT_MS) };
@@ -66,17 +76,23 @@ export function newReporter(context: Context, { onDrift }: WatchOptions, say: (e
       known = turn.known;
       for (const { path, waitMs } of turn.held)
         say({ event: 'held back', path, seconds: Math.ceil(waitMs / 1000), generation: live });
-      if (turn.due.size > 0) await putRight(turn.due, live);
+      try {
+        if (turn.due.size > 0) await putRight(turn.due, live);
+      } catch (error) {
+        const culprit = error instanceof ActivateError && error.code === 'FAILED' ? error.path : undefined;
+        if (!isDue(turn.due, culprit) || context.signal.aborted) throw error;
+        known = spareOthers(known, turn.due, culprit);
+        say({ event: 'failed', message: (error as ActivateError).message, path: culprit, hint: RETRY });
+      }
       const nextMs = turn.nextMs === undefined ? undefined : Math.max(0, turn.nextMs - context.elapsed());
       return { state: turn.due.size > 0 ? 'changed' : 'as it was', nextMs };
     },
     interrupted: () => sayOnce('interrupted', { event: 'interrupted', hint: 'Finish or undo it: `activate resume`.' }),
-    failed: ({ message, path, hint }) =>
-      sayOnce(`${path ?? ''}: ${message}`, {
-        event: 'failed',
-        message,
-        ...(path === undefined ? {} : { path }),
-        ...(hint === undefined ? {} : { hint }),
-      }),
+    failed: fail,
   };
+}
+
+/** Somebody writes it while it is put right. */
+function isDue(due: ReadonlySet<TargetPath>, path: string | undefined): path is TargetPath {
+  return due.has(path as TargetPath);
 }
