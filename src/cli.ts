@@ -7,6 +7,7 @@ import { declareGenerate } from './commands/generate';
 import { declareHelp } from './commands/help';
 import { declareList } from './commands/list';
 import { declareResume } from './commands/resume';
+import { declareSchema } from './commands/schema';
 import { declareStatus } from './commands/status';
 import { declareRollback, declareSwitch } from './commands/switch';
 import { declareVerify } from './commands/verify';
@@ -70,6 +71,7 @@ function declareCommands(
   declareBackups(program, run);
   declareCompletion(program, run);
   declareHelp(program, run);
+  declareSchema(program, run);
   for (const command of commandsIn(program)) {
     addGlobalOptions(command).showHelpAfterError(`See \`activate ${nameOf(command)} --help\`.`);
   }

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import type { Context } from '../context';
 import { renderBash } from '../core/completion/bash';
 import { renderFish } from '../core/completion/fish';
@@ -14,7 +14,7 @@ export function declareCompletion(program: Command, run: Run): void {
   program
     .command('completion')
     .summary('print what a shell needs to complete command lines')
-    .addArgument(new Command().createArgument('<shell>', 'bash, fish or zsh').choices(Object.keys(renderers)))
+    .addArgument(program.createArgument('<shell>', 'bash, fish or zsh').choices(Object.keys(renderers)))
     .addHelpText(
       'after',
       '\nExamples:\n  activate completion bash > /etc/bash_completion.d/activate\n  activate completion fish > ~/.config/fish/completions/activate.fish',

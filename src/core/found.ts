@@ -21,7 +21,11 @@ export type Obstacle =
   | 'a mount point inside'
   | 'immutable'
   | 'append-only'
-  | 'a read-only filesystem';
+  | 'a read-only filesystem'
+  | 'a mount with nosuid'
+  | 'a mount with noexec'
+  | 'a directory that others may write'
+  | "a directory of somebody else's wrappers";
 
 /** What is known of a directory that holds managed paths. */
 export interface DirectoryFacts extends Ownership {

@@ -8,6 +8,7 @@ import type { Mounts } from '../core/report/generations-report';
 import { hideGeneration, mountsOf } from './transition/showing';
 import { dropGeneration } from './transition/stage';
 import { withLockedMachine } from './locked';
+import { discardWrappersBut } from './wrappers/making';
 import { refuseInterrupted } from './switching';
 
 /** Which generations may go: all but the newest `keep`, and those older than `olderThanMs`; both where both are given. */
@@ -16,7 +17,7 @@ export interface GcOptions {
   readonly olderThanMs: number | undefined;
 }
 
-/** Removes generations that nobody needs; never what is live, default or booted. Backups stay. */
+/** Removes generations that nobody needs, and wrappers; never what is live, default or booted. Backups stay. */
 export function collectGarbage(context: Context, options: GcOptions): Promise<readonly Generation[]> {
   return withLockedMachine(context, async (machine) => {
     refuseInterrupted(machine);
@@ -26,6 +27,7 @@ export function collectGarbage(context: Context, options: GcOptions): Promise<re
       hideGeneration(machine, each.number);
       dropGeneration(machine, each.number, storePathOf(each));
     }
+    discardWrappersBut(machine);
     return going;
   });
 }

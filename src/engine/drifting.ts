@@ -11,9 +11,14 @@ import type { Prepared } from './prepare';
 import { isShown } from './transition/showing';
 import { isVisible } from './transition/transition';
 
-/** What placing it again would put right: the pointer, the mount, and each path that is not what was placed. */
+/** What placing it again would put right: the pointer, the mount, each path that is not what was placed, and the wrappers. */
 export function driftIn({ root }: Machine, prepared: Prepared): Wrong[] {
-  return [...pointerWrong(root, prepared), ...notMounted(root, prepared), ...driftedPaths(root, prepared)];
+  return [
+    ...pointerWrong(root, prepared),
+    ...notMounted(root, prepared),
+    ...driftedPaths(root, prepared),
+    ...prepared.wrappers.changes.map(({ path, what }) => ({ path, what, at: 'path' }) as const),
+  ];
 }
 
 function pointerWrong(root: Root, { state, from }: Prepared): Wrong[] {

@@ -151,11 +151,16 @@ function readManifest(machine: Machine, generation: Generation): Manifest {
 export function digestManifest(
   manifest: Iterable<Uint8Array>,
   withheld: WithheldDigests,
-  { carrier, resident }: Pick<Generation, 'carrier' | 'resident'>,
+  {
+    carrier,
+    resident,
+    sysusers,
+  }: Pick<Generation, 'carrier' | 'resident'> & { readonly sysusers?: string | undefined },
 ): string {
   function* pieces(): Generator<Uint8Array> {
     yield* manifest;
-    yield encodeName(JSON.stringify([withheld, carrier.kind === 'tree' ? null : carrier, resident]));
+    const users = sysusers === undefined ? [] : [sysusers];
+    yield encodeName(JSON.stringify([withheld, carrier.kind === 'tree' ? null : carrier, resident, ...users]));
   }
   return digestPieces(pieces());
 }

@@ -14,7 +14,7 @@ import { removeTree } from '../system/removing';
 import { closeRoot, openRoot, type Root } from '../system/rooted';
 import type { Elsewhere } from './closure/content';
 import type { Machine } from './machine';
-import type { Destination } from './prepare';
+import type { Destination, Prepared } from './prepare';
 
 /** What merging has to know of a transition. */
 export interface MergeQuestion {
@@ -108,9 +108,11 @@ function versionAt(root: Root, at: TargetPath, path: TargetPath): Version | unde
   }
 }
 
-/** Writes the results of merges to where the steps of a transition take them from. */
-export function stageMerges({ root }: Machine, merges: ReadonlyMap<TargetPath, Merge>): void {
-  const results = [...merges.values()].flatMap((merged) => (merged.state === 'merged' ? [merged.result] : []));
+/** Writes the results of merges, and of adding users and groups, to where the steps of a transition take them from. */
+export function stageMerges({ root }: Machine, { merges, accounts }: Pick<Prepared, 'merges' | 'accounts'>): void {
+  const merged = [...merges.values()].flatMap((merge) => (merge.state === 'merged' ? [merge.result] : []));
+  const edited = (accounts?.changes ?? []).map(({ made, bytes }) => ({ digest: made.digest, bytes }));
+  const results = [...merged, ...edited];
   if (results.length === 0) return;
   removeTree(root, MERGED);
   makeDirectories(root, MERGED, 0o700);

@@ -3,7 +3,12 @@ import { encodePieces } from '../core/bytes';
 import type { Attitude, OnConflict, OnDrift, Side } from '../core/plan/decision';
 import { type Answer, decideTransition } from '../core/plan/decide';
 import type { Merge } from '../core/plan/merge';
+import type { AccountTexts } from '../core/accounts/accounts';
+import { withAccounts } from '../core/accounts/decide-accounts';
+import type { SysusersLine } from '../core/accounts/sysusers';
 import type { Entry } from '../core/entry';
+import { decideWrappers, type WrapperAnswer, type WrappersFound } from '../core/plan/wrappers';
+import type { Wrapper } from '../core/wrapper';
 import { ActivateError } from '../core/errors';
 import type { Actual } from '../core/found';
 import { backupContent } from '../core/records/backup';
@@ -30,6 +35,10 @@ import { type Content, type Elsewhere, isCarried, noContent } from './closure/co
 import type { Machine } from './machine';
 import { readMerges } from './merging';
 import { scan } from './scan';
+import { lookAtWrappers } from './wrappers/looking';
+import { refuseLostSources } from './wrappers/sources';
+import { type AccountPlan, planAccounts, readOverlayAccounts } from './accounts/planning';
+import { digestSysusers, readSysusersRecord } from './accounts/records';
 
 /** What the command line says about the machine's own. */
 export interface Attitudes {
@@ -59,11 +68,16 @@ export interface Destination {
   /** `undefined` for a generation that exists, and for 0. */
   readonly closure: Closure | undefined;
   readonly entries: readonly Entry[];
+  readonly wrappers: readonly Wrapper[];
   readonly overlay: TargetPath | undefined;
   /** Where an image is that is used where it lies. */
   readonly imagePath: TargetPath | undefined;
   readonly resident: boolean;
   readonly digest: string;
+  /** What the closure says about users and groups. */
+  readonly sysusers: readonly SysusersLine[];
+  /** What becomes of the machine's, where that was found out when the closure was read. */
+  readonly accounts?: AccountPlan | undefined;
   readonly rules: readonly AttitudeRule[];
   /** Paths whose originals were given up to this generation before: going back to it takes them over again. */
   readonly consent: ReadonlySet<TargetPath>;
@@ -75,10 +89,13 @@ export interface Prepared extends Answer {
   readonly from: Side & { readonly number: number; readonly overlay: TargetPath | undefined };
   readonly to: Destination;
   readonly actual: Actual;
+  readonly wrappers: WrapperAnswer & { readonly found: WrappersFound };
   /** Where the content of an overlay is that cannot be looked at yet. */
   readonly elsewhere: Elsewhere;
   /** What three-way merges came to, where the policy asks for them. */
   readonly merges: ReadonlyMap<TargetPath, Merge>;
+  /** What becomes of the users and groups of the machine, where the closure says anything about them. */
+  readonly accounts: AccountPlan | undefined;
   /** What this user could not read, so that the plan may say too much or too little there. */
   readonly unread: readonly Unread[];
 }
@@ -106,12 +123,43 @@ export function prepareTransition(
   const attitude = attitudeTo(to, { rules: generation?.rules ?? [], kept: live.ledger.kept }, attitudes);
   const elsewhere = withClosure(content.elsewhere, to);
   const merges = readMerges(machine, { from, to, actual, attitude, elsewhere });
-  const answer = decideTransition({ from, to: to.entries, actual, attitude, merges });
+  const accounts = target.kind === 'live' ? undefined : accountsOf(context, machine, to, elsewhere);
+  const decided = decideTransition({ from, to: to.entries, actual, attitude, merges });
+  const answer = accounts === undefined ? decided : withAccounts(decided, accounts, to.entries);
   const unread = [
     ...(to.closure?.unread ?? []),
+    ...(accounts?.unread ?? []),
     ...actual.unread.map((path) => ({ path, why: 'no permission to read it' })),
   ];
-  return { ...answer, state, from, to, actual, elsewhere, merges, unread };
+  const wrappers = decideOnWrappers(machine, target, to, elsewhere);
+  const conflicts = [...answer.conflicts, ...wrappers.conflicts];
+  return { ...answer, conflicts, state, from, to, actual, wrappers, elsewhere, merges, accounts, unread };
+}
+
+function decideOnWrappers(
+  machine: Machine,
+  { kind }: Target,
+  to: Destination,
+  elsewhere: Elsewhere,
+): Prepared['wrappers'] {
+  const { number, overlay, wrappers, closure } = to;
+  const found = lookAtWrappers(machine);
+  const answer = decideWrappers(wrappers, found);
+  if (answer.moves && overlay !== undefined && closure === undefined && kind !== 'live')
+    refuseLostSources(machine, { number, overlay, wrappers, elsewhere });
+  return { ...answer, found };
+}
+
+/** What becomes of users and groups: known already where a closure was read, found out again for a generation or a bundle. */
+function accountsOf(
+  context: Context,
+  machine: Machine,
+  { sysusers: lines, accounts, overlay }: Destination,
+  elsewhere: Elsewhere,
+): AccountPlan | undefined {
+  if (accounts !== undefined || lines.length === 0 || overlay === undefined) return accounts;
+  const own = (): AccountTexts => readOverlayAccounts(machine, overlay, elsewhere.get(overlay)?.hostPath);
+  return planAccounts(context, machine, { lines, own });
 }
 
 /**
@@ -154,21 +202,37 @@ function destinationOf(context: Context, machine: Machine, target: Target, known
   if (target.kind === 'closure') return closureDestination(context, machine, target, known);
   const number = numberOf(target, known.state);
   if (number === 0) return { ...nothing, number };
-  const { generation, entries, ledger } =
+  const { generation, manifest, entries, ledger } =
     number === known.state.live && isRecorded(known.live) ? known.live : readRecorded(machine, number, roleOf(target));
   if (target.kind !== 'live') refuseMissingOverlay(machine, generation);
   const { overlay, imagePath, resident, digest, rules } = generation;
   const consent = new Set(ledger.displaced.keys());
-  return { number, closure: undefined, entries, overlay, imagePath, resident, digest, rules, consent };
+  const { wrappers = [] } = manifest;
+  const sysusers = readSysusersRecord(machine, generation);
+  return {
+    number,
+    closure: undefined,
+    entries,
+    wrappers,
+    overlay,
+    imagePath,
+    resident,
+    digest,
+    sysusers,
+    rules,
+    consent,
+  };
 }
 
 const nothing: Omit<Destination, 'number'> = {
   closure: undefined,
   entries: [],
+  wrappers: [],
   overlay: undefined,
   imagePath: undefined,
   resident: false,
   digest: '',
+  sysusers: [],
   rules: [],
   consent: new Set(),
 };
@@ -202,7 +266,8 @@ function closureDestination(
   const imagePath = target.inPlace === true ? imagePathOf(machine, closure) : undefined;
   const resident = target.resident === true;
   const digest = digestOf(closure, resident);
-  const { entries } = closure.manifest;
+  const { entries, wrappers = [] } = closure.manifest;
+  const { sysusers, accounts } = closure;
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
   const known = [isRecorded(live) ? live.generation : undefined, findGeneration(machine, state.default)];
   const same = known.find((each) => each?.digest === digest && each.imagePath === imagePath);
@@ -211,16 +276,32 @@ function closureDestination(
       number: same.number,
       closure: undefined,
       entries,
+      wrappers,
       overlay: same.overlay,
       imagePath,
       resident,
       digest,
+      sysusers,
+      accounts,
       rules,
       consent: new Set(),
     };
   const number = Math.max(0, ...state.numbers) + 1;
   const overlay = overlayOf(number, closure, resident);
-  return { number, closure, entries, overlay, imagePath, resident, digest, rules, consent: new Set() };
+  return {
+    number,
+    closure,
+    entries,
+    wrappers,
+    overlay,
+    imagePath,
+    resident,
+    digest,
+    sysusers,
+    accounts,
+    rules,
+    consent: new Set(),
+  };
 }
 
 /** Where an image is in the tree at the root, to be used there. */
@@ -234,10 +315,11 @@ function imagePathOf({ root }: Machine, { imageFile, name }: Closure): TargetPat
 }
 
 /** Equal digests show the same: the same entries, with the same content, from the same store path. */
-function digestOf({ manifest, carrier }: Closure, resident: boolean): string {
+function digestOf({ manifest, carrier, sysusers }: Closure, resident: boolean): string {
   return digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), {
     carrier,
     resident,
+    sysusers: digestSysusers(sysusers),
   });
 }
 

@@ -6,6 +6,7 @@ import { type Attitudes, type Prepared, prepareTransition, type Target } from '.
 import { mentionTransition } from './transition/journal';
 import { isVisible } from './transition/transition';
 import { viewChanges, type ViewOptions } from './views';
+import { viewWrappers } from './wrappers/views';
 
 /** The plan that a switch would carry out, as people see it. Writes nothing, takes no lock, needs no root. */
 export function previewTransition(
@@ -25,7 +26,7 @@ export function previewTransition(
 function viewPlan(machine: Machine, prepared: Prepared, options: ViewOptions): Preview {
   const { conflicts, unread, decisions, from, to } = prepared;
   const kept = decisions.flatMap(({ path, action }) => (action === 'keep' ? [path] : []));
-  const changes = [...viewChanges(machine, prepared, options)];
+  const changes = [...viewChanges(machine, prepared, options), ...viewWrappers(machine, prepared, options)];
   return {
     from: from.number,
     to: to.number,
@@ -33,6 +34,6 @@ function viewPlan(machine: Machine, prepared: Prepared, options: ViewOptions): P
     conflicts,
     unread,
     kept,
-    touched: decisions.filter(isVisible).length,
+    touched: decisions.filter(isVisible).length + prepared.wrappers.changes.length,
   };
 }

@@ -33,7 +33,7 @@ export function repair(context: Context, due: ReadonlySet<TargetPath> | 'all'): 
     return withContent(context, machine, target, async (content) => {
       const prepared = prepareTransition(context, machine, target, { content });
       const part = due === 'all' ? prepared : withoutOthers(prepared, due);
-      const left = prepared.conflicts.filter(({ path }) => due !== 'all' && due.has(path));
+      const left = due === 'all' ? [] : inTheWay(prepared, due);
       const paths = driftIn(machine, part).map(({ path }) => path);
       return { outcome: await putRight(context, machine, part), paths, left };
     });
@@ -59,5 +59,18 @@ function withoutOthers(prepared: Prepared, due: ReadonlySet<TargetPath>): Prepar
     if (!isDue) waiting.add(path);
     return isDue;
   });
-  return { ...prepared, decisions, conflicts: [] };
+  const wrappers = areWrappersDue(prepared, due) && prepared.wrappers.conflicts.length === 0 ? {} : noMoves;
+  return { ...prepared, decisions, conflicts: [], wrappers: { ...prepared.wrappers, ...wrappers } };
+}
+
+/** Wrappers move together, or not at all. */
+function areWrappersDue({ wrappers }: Prepared, due: ReadonlySet<TargetPath>): boolean {
+  return wrappers.changes.length > 0 && wrappers.changes.every(({ path }) => due.has(path));
+}
+
+const noMoves = { moves: false, changes: [] } as const;
+
+function inTheWay(prepared: Prepared, due: ReadonlySet<TargetPath>): readonly Conflict[] {
+  const left = prepared.conflicts.filter(({ path }) => due.has(path));
+  return areWrappersDue(prepared, due) ? [...left, ...prepared.wrappers.conflicts] : left;
 }

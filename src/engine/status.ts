@@ -1,7 +1,7 @@
 import type { Context } from '../context';
-import type { Decision, KeepReason } from '../core/plan/decision';
+import type { KeepReason } from '../core/plan/decision';
 import { STATE } from '../core/entry';
-import { decisionLetter, driftLetter, joinColumns, type Letter } from '../core/status/columns';
+import { decisionLetter, driftLetter, joinColumns, type Letter, wrapperLetters } from '../core/status/columns';
 import { isBelow, type TargetPath } from '../core/path';
 import type { Ledger } from '../core/records/ledger';
 import type { Status } from '../core/report/generations-report';
@@ -22,7 +22,7 @@ import { isVisible } from './transition/transition';
 export function readMachineStatus(context: Context): Promise<Status> {
   return withMachine(context, async (machine) => {
     const prepared = prepareTransition(context, machine, { kind: 'live' });
-    const { state, from, unread } = prepared;
+    const { state, from, to, unread } = prepared;
     const { kept } = from.ledger;
     const drifted = driftOf(prepared);
     const { live, default: next, booted, pointer } = state;
@@ -41,7 +41,7 @@ export function readMachineStatus(context: Context): Promise<Status> {
       interrupted: readInterrupted(machine),
       pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
       content: contentOf(machine, of(live)),
-      managed: from.entries.length,
+      managed: from.entries.length + to.wrappers.length,
       drifted: [...drifted.keys()],
       columns: joinColumns(drifted, nextLetters(context, machine, prepared)),
       reboot: readRebootReasons(machine, of(next), of(booted)),
@@ -62,31 +62,41 @@ export function ageOf(context: Context, time: string): number {
 }
 
 /** What became of each path that is not as it was recorded. */
-function driftOf({ decisions, conflicts, from, actual }: Prepared): Map<TargetPath, Letter> {
+function driftOf({ decisions, conflicts, wrappers, from, actual }: Prepared): Map<TargetPath, Letter> {
   const { kept } = from.ledger;
   const drifted = decisions.filter(
     (decision) => isVisible(decision) || (decision.action === 'keep' && !kept.has(decision.path)),
   );
   const inTheWay = conflicts.filter(({ reason }) => reason !== 'blocked');
-  return new Map([...drifted, ...inTheWay].map((each) => [each.path, driftLetter(actual, each)]));
+  return new Map([
+    ...[...drifted, ...inTheWay].map((each) => [each.path, driftLetter(actual, each)] as const),
+    ...wrappers.changes.map((each) => [each.path, wrapperLetters(each).since] as const),
+  ]);
 }
 
 /** What the default generation would do to each path; nothing is known of one whose record cannot be used. */
 function nextLetters(context: Context, machine: Machine, live: Prepared): Map<TargetPath, Letter> {
   const letters = new Map<TargetPath, Letter>();
-  for (const decision of decisionsOfDefault(context, machine, live)) {
+  const { decisions, wrappers } = preparedDefault(context, machine, live);
+  for (const change of wrappers.changes) letters.set(change.path, wrapperLetters(change).next);
+  for (const decision of decisions) {
     const letter = decisionLetter(decision);
     if (letter !== undefined) letters.set(decision.path, letter);
   }
   return letters;
 }
 
-function decisionsOfDefault(context: Context, machine: Machine, live: Prepared): readonly Decision[] {
-  if (live.state.default === live.state.live) return live.decisions;
+function preparedDefault(
+  context: Context,
+  machine: Machine,
+  live: Prepared,
+): Pick<Prepared, 'decisions'> & { readonly wrappers: Pick<Prepared['wrappers'], 'changes'> } {
+  if (live.state.default === live.state.live) return live;
   try {
-    return prepareTransition(context, machine, { kind: 'default' }).decisions;
+    return prepareTransition(context, machine, { kind: 'default' });
   } catch (error) {
-    if (error instanceof ActivateError && ['STATE', 'REFUSED', 'USAGE'].includes(error.code)) return [];
+    if (error instanceof ActivateError && ['STATE', 'REFUSED', 'USAGE'].includes(error.code))
+      return { decisions: [], wrappers: { changes: [] } };
     throw error;
   }
 }

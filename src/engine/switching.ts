@@ -5,6 +5,7 @@ import { hostPath } from '../core/path';
 import { readStatus } from '../system/reading';
 import { POINTER } from '../core/entry';
 import { withContent } from './closure/content';
+import { withAccountsLocked } from './accounts/locking';
 import { withLockedMachine } from './locked';
 import { refuseUntrustedSource } from './trust';
 import { isShown } from './transition/showing';
@@ -25,14 +26,20 @@ export function switchTo(context: Context, target: Target, scope: Scope, attitud
     await resumeFirst(context, machine);
     return withContent(context, machine, target, async (content) => {
       if (content.source !== undefined) refuseUntrustedSource(context, content.source);
-      return carryOutPlan(
-        context,
-        machine,
-        prepareTransition(context, machine, target, { ...attitudes, content }),
-        scope,
+      const prepare = (): Prepared => prepareTransition(context, machine, target, { ...attitudes, content });
+      const prepared = prepare();
+      const changes = accountChanges(prepared, scope);
+      // Somebody may have changed users and passwords before the lock of these was taken: then it is planned again.
+      return withAccountsLocked(context, machine, changes, () =>
+        carryOutPlan(context, machine, changes.length === 0 ? prepared : prepare(), scope),
       );
     });
   });
+}
+
+/** What a switch is about to change of users and groups. */
+function accountChanges({ accounts, conflicts }: Prepared, scope: Scope): readonly unknown[] {
+  return scope === 'default' || conflicts.length > 0 ? [] : (accounts?.changes ?? []);
 }
 
 async function carryOutPlan(context: Context, machine: Machine, prepared: Prepared, scope: Scope): Promise<Switched> {
@@ -91,6 +98,7 @@ function isIdle(machine: Machine, prepared: Prepared, scope: Scope): boolean {
     state.pointer === to.overlay &&
     (to.overlay === undefined || isShown(machine, to.overlay)) &&
     !decisions.some(isVisible) &&
+    !prepared.wrappers.moves &&
     isKeptAlready(prepared);
   return isAsWanted && (scope === 'live' || state.default === to.number);
 }
@@ -118,6 +126,8 @@ async function forNextBoot(context: Context, machine: Machine, prepared: Prepare
     );
   }
   if (state.live !== to.number) warnOfBoot(context, to.number);
+  if ((prepared.accounts?.changes.length ?? 0) > 0)
+    context.log.warn('users and groups are made by a switch, not by a boot: those that are new are not there then');
   await stageForBoot(context, machine, prepared);
   const { live } = state;
   return {

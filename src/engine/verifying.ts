@@ -3,7 +3,8 @@ import { type Entry, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import { sameOwnership } from '../core/found';
 import type { Conflict } from '../core/plan/decision';
-import { hostPath, isBelow, type TargetPath } from '../core/path';
+import { hostPath, isBelow, joinTarget, type TargetPath } from '../core/path';
+import { overlayPathOf, type Wrapper, WRAPPERS_LINK } from '../core/wrapper';
 import type { Repair, Verified, Wrong } from '../core/report/verify-report';
 import { digestFile, readLinkText, readStatus } from '../system/reading';
 import { closeRoot, openRoot } from '../system/rooted';
@@ -35,7 +36,7 @@ export function verify(context: Context): Promise<Verified> {
     return {
       generation: from.number,
       ...(closure === undefined ? {} : { closure }),
-      paths: from.entries.length,
+      paths: from.entries.length + prepared.to.wrappers.length,
       wrong,
       unread: prepared.unread.map(({ path }) => path),
     };
@@ -93,7 +94,7 @@ function digestImage({ root }: Machine, path: TargetPath): string | undefined {
 }
 
 /** What was changed by writing through a link, where nothing kept that from happening. */
-function changedRecords({ root }: Machine, { from }: Prepared): Wrong[] {
+function changedRecords({ root }: Machine, { from, to }: Prepared): Wrong[] {
   const { overlay, entries } = from;
   if (overlay === undefined || !(isBelow(overlay, STATE) || isMounted({ overlay }))) return [];
   if (!isShown({ root }, overlay))
@@ -103,20 +104,22 @@ function changedRecords({ root }: Machine, { from }: Prepared): Wrong[] {
   // In memory, links into a store are what they lead to: nothing is recorded of that.
   if (findGeneration({ root }, from.number)?.carrier.kind === 'store') return [];
   const tree = openRoot(hostPath(root.path, overlay));
+  const wrong = (path: TargetPath, recorded: TargetPath | undefined, change: string | undefined): Wrong[] => {
+    if (change === undefined) return [];
+    const what = `the record of generation ${from.number} was changed: ${change}`;
+    return [{ path, what, ...sinceOf(tree, recorded ?? path, 'mtime'), at: 'record' }];
+  };
   try {
-    return entries.flatMap((entry) => {
-      const what = changeIn({ root: tree }, entry);
-      return what === undefined
-        ? []
-        : [
-            {
-              path: entry.path,
-              what: `the record of generation ${from.number} was changed: ${what}`,
-              ...sinceOf(tree, entry.path, 'mtime'),
-              at: 'record',
-            },
-          ];
-    });
+    return [
+      ...entries.flatMap((entry) => wrong(entry.path, entry.path, changeIn({ root: tree }, entry))),
+      ...to.wrappers.flatMap((wrapper) =>
+        wrong(
+          joinTarget(WRAPPERS_LINK, wrapper.name),
+          overlayPathOf(wrapper),
+          changeInWrapper({ root: tree }, wrapper),
+        ),
+      ),
+    ];
   } finally {
     closeRoot(tree);
   }
@@ -136,6 +139,14 @@ function changeIn(tree: Machine, entry: Entry): string | undefined {
   const isSame =
     entry.digest === '' || (status.sizeBytes === entry.sizeBytes && digestFile(tree.root, path) === entry.digest);
   return isSame ? undefined : 'its content is another';
+}
+
+/** What a wrapper is made from, where the overlay has it. */
+function changeInWrapper(tree: Machine, wrapper: Wrapper): string | undefined {
+  const path = overlayPathOf(wrapper);
+  if (path === undefined) return undefined;
+  if (readStatus(tree.root, path)?.kind !== 'file') return 'what it is made from is gone';
+  return digestFile(tree.root, path) === wrapper.digest ? undefined : 'what it is made from is another';
 }
 
 function isSameDirectory(tree: Machine, entry: Entry & { readonly kind: 'whole-directory' }): boolean {

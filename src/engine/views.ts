@@ -1,6 +1,6 @@
 import type { PathChange, View, ViewContent } from '../core/report/change';
 import type { Decision } from '../core/plan/decision';
-import { type Entry, POINTER } from '../core/entry';
+import { type Entry, type Ownership, POINTER } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import type { Found } from '../core/found';
 import { joinTarget, type TargetPath } from '../core/path';
@@ -112,6 +112,8 @@ function lookAfter(job: Job, decision: Decision): Look | undefined {
       return lookAtEntry(job, decision.next);
     case 'merge':
       return lookAtMerged(job, decision);
+    case 'edit':
+      return lookAtAccounts(job, decision.path, decision.made);
     case 'keep':
     case 'release':
       return undefined;
@@ -125,7 +127,15 @@ function lookAtMerged({ prepared, options }: Job, { path, merged }: Decision & {
   return { view: { kind: 'file', mode, uid, gid, content: withhold({ state: 'read', bytes }, mode, options) } };
 }
 
+/** What a file of users and groups holds afterwards. */
+function lookAtAccounts({ prepared, options }: Job, path: TargetPath, { mode, uid, gid }: Ownership): Look {
+  const bytes = prepared.accounts?.changes.find((change) => change.path === path)?.bytes ?? new Uint8Array();
+  return { view: { kind: 'file', mode, uid, gid, content: withhold({ state: 'read', bytes }, mode, options) } };
+}
+
 function lookAtEntry(job: Job, entry: Entry): Look {
+  if (entry.place === 'seed' && entry.kind === 'file' && hasAccounts(job, entry.path))
+    return lookAtAccounts(job, entry.path, entry);
   if (entry.place === 'link') return asRecorded(lookThrough(job, job.prepared.to.overlay, entry.path), entry);
   if (entry.kind === 'symlink') return { view: { kind: 'symlink', linkText: entry.linkText } };
   if (entry.kind === 'directory')
@@ -137,6 +147,10 @@ function lookAtEntry(job: Job, entry: Entry): Look {
   if (view.kind !== 'file') return { view };
   const { mode, uid, gid } = entry;
   return { view: { ...view, mode, uid, gid, content: withhold(view.content, mode, job.options) } };
+}
+
+function hasAccounts({ prepared }: Job, path: TargetPath): boolean {
+  return prepared.accounts?.changes.some((change) => change.path === path) === true;
 }
 
 /** Where an image could only be read and not mounted, the record alone knows the owner. */
@@ -187,7 +201,7 @@ function lookAt(job: Pick<Job, 'options'>, sight: Sight, links: 'follow' | 'show
   }
 }
 
-function readContent(root: Root, path: TargetPath, sizeBytes: number): ViewContent {
+export function readContent(root: Root, path: TargetPath, sizeBytes: number): ViewContent {
   try {
     return { state: 'read', bytes: readFile(root, path) };
   } catch (error) {
@@ -198,7 +212,7 @@ function readContent(root: Root, path: TargetPath, sizeBytes: number): ViewConte
   }
 }
 
-function withhold(content: ViewContent, mode: number, { secrets }: ViewOptions): ViewContent {
+export function withhold(content: ViewContent, mode: number, { secrets }: ViewOptions): ViewContent {
   if (content.state !== 'read' || secrets === 'shown' || (mode & 0o004) !== 0) return content;
   return { state: 'withheld', sizeBytes: content.bytes.length, digest: digestBytes(content.bytes) };
 }

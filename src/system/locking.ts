@@ -4,7 +4,7 @@ import { attempt } from './failure';
 import { readHostFile } from './host-files';
 import { insistOn, type Root, withParent } from './rooted';
 import { must } from './syscalls/errno';
-import { close, lockExclusively, open, openAt } from './syscalls/files';
+import { close, lockExclusively, lockRecords, open, openAt } from './syscalls/files';
 import { statusOf } from './syscalls/status';
 
 /** Held until it is released or the process ends, however it ends; programs that are started do not inherit it. */
@@ -33,15 +33,28 @@ export interface Holder {
  * @see flock(2)
  */
 export function tryLock(root: Root, path: TargetPath): Attempt {
+  return tryLockWith(lockExclusively, root, path);
+}
+
+/**
+ * {@link tryLock} against those who lock with fcntl(2), as the programs do that change users and passwords.
+ *
+ * @see lckpwdf(3)
+ */
+export function tryRecordLock(root: Root, path: TargetPath): Attempt {
+  return tryLockWith(lockRecords, root, path);
+}
+
+function tryLockWith(lockFile: typeof lockExclusively, root: Root, path: TargetPath): Attempt {
   return attempt('take the lock', path, () =>
     withParent(root, path, (directory, name) => {
       const flags = open.readWrite | open.create | open.noFollow | open.nonBlocking | open.noTerminal;
       const descriptor = must(openAt(directory, name, flags, 0o600), 'openat', path);
       try {
         insistOn(['file'], descriptor, path);
-        const outcome = lockExclusively(descriptor);
+        const outcome = lockFile(descriptor);
         if (outcome !== -constants.errno.EAGAIN) {
-          must(outcome, 'flock', path);
+          must(outcome, 'lock', path);
           return { state: 'held', lock: heldBy(descriptor) };
         }
         const { inode } = must(statusOf(descriptor), 'statx', path);
@@ -68,8 +81,10 @@ export function findHolder(inode: bigint): Holder | undefined {
 
 /** `1: FLOCK  ADVISORY  WRITE 708 08:01:45 0 EOF` */
 function isLockOf([, kind, , , , file]: readonly string[], inode: bigint): boolean {
-  return kind === 'FLOCK' && file?.split(':')[2] === inode.toString();
+  return kind !== undefined && LOCK_KINDS.has(kind) && file?.split(':')[2] === inode.toString();
 }
+
+const LOCK_KINDS = new Set(['FLOCK', 'POSIX', 'OFDLCK']);
 
 function heldBy(descriptor: number): Lock {
   let held = true;

@@ -13,6 +13,10 @@ export interface Mount {
   readonly filesystem: string;
   /** As `major:minor`, like `Status.device`. */
   readonly device: string;
+  /** What is mounted, e.g. `/dev/sda1`; a name that says nothing where no disk is behind it. */
+  readonly source: string;
+  /** Of the mount, not of the filesystem, e.g. `nosuid`. */
+  readonly options: readonly string[];
 }
 
 /**
@@ -48,18 +52,29 @@ export function parseMounts(bytes: Uint8Array): readonly Mount[] {
   const byId = new Map(lines.map((line) => [line.id, line]));
   const covering = lines.filter(({ id, parent, path }) => id !== parent && byId.get(parent)?.path === path);
   const covered = new Set(covering.map(({ parent }) => parent));
-  return lines
-    .filter(({ id }) => !covered.has(id))
-    .map(({ path, readOnly, filesystem, device }) => ({ path, readOnly, filesystem, device }));
+  return lines.filter(({ id }) => !covered.has(id)).map(toMount);
+}
+
+function toMount({ path, readOnly, filesystem, device, source, options }: MountLine): Mount {
+  return { path, readOnly, filesystem, device, source, options };
 }
 
 /** `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue` */
 function parseLine(line: string): MountLine {
   const [mount = '', filesystem = ''] = line.split(' - ', 2);
   const [id = '', parent = '', device = '', , path = '', options = ''] = mount.split(' ');
-  const [type = '', , superOptions = ''] = filesystem.split(' ');
+  const [type = '', source = '', superOptions = ''] = filesystem.split(' ');
   const readOnly = [...options.split(','), ...superOptions.split(',')].includes('ro');
-  return { id, parent, path: unescape(path) as HostPath, readOnly, filesystem: unescape(type), device };
+  return {
+    id,
+    parent,
+    path: unescape(path) as HostPath,
+    readOnly,
+    filesystem: unescape(type),
+    device,
+    source: unescape(source),
+    options: options.split(','),
+  };
 }
 
 /** The kernel writes space, tab, newline and backslash as three octal digits. */

@@ -23,6 +23,7 @@ export interface ProgramResult {
 /** The Debian packages of programs that somebody may have to install. */
 const packages: Readonly<Record<string, string>> = {
   'systemd-tmpfiles': 'systemd',
+  'systemd-sysusers': 'systemd',
   systemctl: 'systemd',
   mksquashfs: 'squashfs-tools',
   unsquashfs: 'squashfs-tools',
@@ -32,6 +33,7 @@ const packages: Readonly<Record<string, string>> = {
   unshare: 'util-linux',
   mount: 'mount',
   umount: 'mount',
+  setcap: 'libcap2-bin',
 };
 
 /**
@@ -68,6 +70,32 @@ export async function runProgram(
   if (failed.length > 0) throw failed[0];
   if (result.exitCode === undefined) throw explain(name, result);
   return { status: result.exitCode, stdout: decodeName(result.stdout), stderr: decodeName(result.stderr) };
+}
+
+/**
+ * {@link runProgram} for one that takes a few milliseconds and is over when this returns; it inherits nothing.
+ *
+ * @throws {ActivateError} as {@link runProgram} does
+ */
+export function runProgramAtOnce(
+  name: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): ProgramResult {
+  const { CREDENTIALS_DIRECTORY: _, ...own } = Bun.env;
+  const ended = spawnAtOnce([name, ...args], { ...own, LC_ALL: 'C', ...env });
+  if (ended.signalCode !== undefined)
+    throw new ActivateError('IO', `${name} was ended by ${ended.signalCode}`, { cause: ended });
+  return { status: ended.exitCode, stdout: decodeName(ended.stdout), stderr: decodeName(ended.stderr) };
+}
+
+function spawnAtOnce(command: readonly string[], env: Readonly<Record<string, string | undefined>>) {
+  try {
+    return Bun.spawnSync([...command], { env: { ...env }, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
+  } catch (error) {
+    const { code = '', message } = error as { readonly code?: string; readonly message: string };
+    throw explain(command[0] ?? '', { code, isCanceled: false, shortMessage: message });
+  }
 }
 
 /** The program sees an early end where the input throws; `failed` gets to know why. */
@@ -107,5 +135,10 @@ function explain(name: string, result: Failed): ActivateError {
  * @throws {ActivateError} `REFUSED` where it is missing
  */
 export function requireProgram(name: string): void {
-  if (Bun.which(name) === null) throw explain(name, { code: 'ENOENT', isCanceled: false, shortMessage: '' });
+  if (!hasProgram(name)) throw explain(name, { code: 'ENOENT', isCanceled: false, shortMessage: '' });
+}
+
+/** Whether a program is installed. */
+export function hasProgram(name: string): boolean {
+  return Bun.which(name) !== null;
 }

@@ -2,13 +2,15 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Namespace, openNamespace } from '../support/namespace';
 import { writeClosures } from './closures';
+import { imageKinds, measureImages } from './images';
 import { measure, type Sample } from './measure';
 import { measureSafety, type Safety } from './safety';
 
-// Run as `npm run bench [ENTRIES…]`: medians of interleaved runs of whole processes, and ratios within one run.
+// Run as `npm run bench [ENTRIES…]`, with IMAGES="FILES…" for other images: medians of interleaved runs of whole processes, and ratios within one run.
 
 const RUNS = Number(process.env['RUNS'] ?? 5);
 const sizes = process.argv.slice(2).map(Number);
+const imageSizes = process.env['IMAGES'] === undefined ? [1500, 20_000] : process.env['IMAGES'].split(' ').map(Number);
 const activate = join(import.meta.dir, '../../dist/activate');
 
 interface Row {
@@ -18,6 +20,15 @@ interface Row {
 
 startUp();
 for (const entries of sizes.length > 0 ? sizes : [300, 1500, 10_000, 100_000]) await benchmark(entries);
+
+for (const files of imageSizes) for (const kind of imageKinds) images(kind, files);
+
+/** An image of a tree, beside what the bare program takes. */
+function images(kind: (typeof imageKinds)[number], files: number): void {
+  const { ours, bare } = measureImages(activate, kind, { files, runs: RUNS });
+  const base = { what: kind === 'squashfs' ? 'mksquashfs' : 'mkfs.erofs', samples: bare };
+  print(`${files} files in one image`, [{ what: `activate generate --image ${kind}`, samples: ours }, base], base);
+}
 
 /** How long the program takes to say its version. */
 function startUp(): void {

@@ -24,7 +24,7 @@ describe('--json prints one document with a schema', () => {
   test.each<[string[], string[]]>([
     [
       ['generate', 'closures/c', '--output', 'bundle'],
-      ['schema', 'output', 'paths', 'overlay'],
+      ['schema', 'output', 'paths', 'overlay', 'carrier'],
     ],
     [
       ['diff', 'closures/c'],

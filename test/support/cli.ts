@@ -1,5 +1,6 @@
 import { type GlobalOptions, runCli } from '../../src/cli';
 import type { Context } from '../../src/context';
+import { insistOnDocument } from './documents';
 import { contextOn } from './engine';
 import type { Sandbox } from './sandbox';
 
@@ -18,6 +19,7 @@ export async function runActivate(argv: readonly string[], overrides: Partial<Co
   const warn = (text: string): void => void (stderr += text);
   const contextFor = ({ root, json }: GlobalOptions): Context => contextOn(root, { json, write, warn, ...overrides });
   const status = await runCli(argv, { version: 'test', contextFor, write, warn, columns: 80 });
+  insistOnDocument(argv, stdout);
   return { status, stdout, stderr };
 }
 

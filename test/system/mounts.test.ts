@@ -19,10 +19,31 @@ describe('parseMounts', () => {
         '26 23 0:44 /sub /none rw - fuse.x  rw',
       ),
     ).toEqual([
-      { path: path('/'), readOnly: false, filesystem: 'ext4', device: '254:0' },
-      { path: path('/proc'), readOnly: true, filesystem: 'proc', device: '0:21' },
-      { path: path('/mnt'), readOnly: true, filesystem: 'squashfs', device: '7:1' },
-      { path: path('/none'), readOnly: false, filesystem: 'fuse.x', device: '0:44' },
+      {
+        path: path('/'),
+        readOnly: false,
+        filesystem: 'ext4',
+        device: '254:0',
+        source: '/dev/vda',
+        options: ['rw', 'relatime'],
+      },
+      {
+        path: path('/proc'),
+        readOnly: true,
+        filesystem: 'proc',
+        device: '0:21',
+        source: 'proc',
+        options: ['ro', 'nosuid'],
+      },
+      {
+        path: path('/mnt'),
+        readOnly: true,
+        filesystem: 'squashfs',
+        device: '7:1',
+        source: '/dev/loop1',
+        options: ['rw'],
+      },
+      { path: path('/none'), readOnly: false, filesystem: 'fuse.x', device: '0:44', source: '', options: ['rw'] },
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { ActivateError } from '../../src/core/errors';
-import { requireProgram, runProgram } from '../../src/system/programs';
+import { requireProgram, runProgram, runProgramAtOnce } from '../../src/system/programs';
 
 async function failureOf(running: Promise<unknown>): Promise<readonly (string | undefined)[]> {
   const error = await running.then(
@@ -9,6 +9,11 @@ async function failureOf(running: Promise<unknown>): Promise<readonly (string | 
   );
   if (!(error instanceof ActivateError)) throw error ?? new Error('this was expected to fail');
   return [error.code, error.message, error.path, error.hint];
+}
+
+function* failing(): Generator<Uint8Array> {
+  yield Uint8Array.of(0x61);
+  throw new ActivateError('IO', 'the disk is gone');
 }
 
 describe('runProgram', () => {
@@ -33,6 +38,25 @@ describe('runProgram', () => {
       '/etc/\udcff',
       undefined,
     ]);
+  });
+
+  test('passes input in pieces, as many as there are', async () => {
+    const input = Array.from({ length: 50 }, () => new Uint8Array(100_000)).values();
+    expect((await runProgram('wc', ['-c'], { input })).stdout.trim()).toBe('5000000');
+  });
+
+  test('throws what the input throws, once the program has ended', async () => {
+    expect(await failureOf(runProgram('cat', [], { input: failing() }))).toEqual([
+      'IO',
+      'the disk is gone',
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('is not troubled by a program that reads nothing of its input', async () => {
+    const input = [new Uint8Array(1_000_000), new Uint8Array(1_000_000)];
+    expect((await runProgram('sh', ['-c', 'exit 7'], { input })).status).toBe(7);
   });
 
   test('passes input and output byte by byte', async () => {
@@ -101,5 +125,44 @@ describe('runProgram', () => {
     const [code, message] = await failureOf(runProgram('/dev/null', []));
     expect(code).toBe('IO');
     expect(message).toStartWith('cannot run /dev/null: ');
+  });
+});
+
+describe('runProgramAtOnce', () => {
+  test('gives status and output as they are, whatever the status', () => {
+    const args = ['-c', 'printf "\\377 $WORD $LC_ALL"; echo err >&2; exit 3'];
+    expect(runProgramAtOnce('sh', args, { WORD: 'ä' })).toEqual({ status: 3, stdout: '\udcff ä C', stderr: 'err\n' });
+  });
+
+  test('says which package has a program that is missing', () => {
+    let error: unknown;
+    const path = process.env['PATH'];
+    process.env['PATH'] = '/nowhere';
+    try {
+      runProgramAtOnce('systemd-sysusers', []);
+    } catch (caught) {
+      error = caught;
+    } finally {
+      process.env['PATH'] = path;
+    }
+    const { code, message, hint } = error as ActivateError;
+    expect([code, message, hint]).toEqual([
+      'REFUSED',
+      'systemd-sysusers is not installed',
+      'Install the Debian package systemd.',
+    ]);
+  });
+
+  test('gives no credentials to the program', () => {
+    process.env['CREDENTIALS_DIRECTORY'] = '/run/credentials';
+    try {
+      expect(runProgramAtOnce('sh', ['-c', 'echo "<$CREDENTIALS_DIRECTORY>"']).stdout).toBe('<>\n');
+    } finally {
+      delete process.env['CREDENTIALS_DIRECTORY'];
+    }
+  });
+
+  test('says which signal ended a program', () => {
+    expect(() => runProgramAtOnce('sh', ['-c', 'kill -TERM $$'])).toThrow('sh was ended by SIGTERM');
   });
 });

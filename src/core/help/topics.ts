@@ -60,6 +60,10 @@ on-drift = "merge"
               'on-drift',
               'Somebody changed what is ours. backup: ours is put back, and the change is kept as a numbered backup. refuse: nothing is changed. keep: the change stays. merge: the change is brought into the next version, line by line; where that does not work out, nothing is changed.',
             ],
+            [
+              '[[wrapper]]',
+              'A program with more rights, made as /run/wrappers/bin and its name. name; source: an absolute path of the machine, or one from the top of the closure; mode: 4755 without it, 0755 where there are capabilities; owner, group: root without them; capabilities: as in setcap(8).',
+            ],
           ],
         },
       ],

@@ -19,7 +19,7 @@ const BLOCK = 512;
  *
  * @see pax(1), and tar(5) of libarchive for SCHILY.xattr
  */
-export function renderMember(member: Member): Uint8Array {
+export function renderMember(member: Member): Buffer {
   const name = encodeName(`${member.path.slice(1)}${member.kind === 'directory' ? '/' : ''}`);
   const linkText = member.kind === 'symlink' ? encodeName(member.linkText) : new Uint8Array();
   const { mode, uid, gid } = member.kind === 'symlink' ? { mode: 0o777, uid: 0, gid: 0 } : member;
@@ -38,9 +38,11 @@ export function renderMember(member: Member): Uint8Array {
 }
 
 /** What follows the content of a file, up to the next block. */
-export function archivePadding(sizeBytes: number): Uint8Array {
-  return new Uint8Array((BLOCK - (sizeBytes % BLOCK)) % BLOCK);
+export function archivePadding(sizeBytes: number): Buffer {
+  return ZEROES.subarray(0, (BLOCK - (sizeBytes % BLOCK)) % BLOCK);
 }
+
+const ZEROES = Buffer.alloc(BLOCK);
 
 /** What an archive ends with. */
 export const ARCHIVE_END = new Uint8Array(2 * BLOCK);
@@ -67,7 +69,7 @@ function renderHeader({ name, linkText, mode, uid, gid, sizeBytes, type }: Heade
   header.set(linkText.subarray(0, NAME_BYTES), 157);
   header.write('ustar\x0000', 257, 'latin1');
   let sum = 0;
-  for (const byte of header) sum += byte;
+  for (let at = 0; at < BLOCK; at += 1) sum += header[at] ?? 0;
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return header;
 }

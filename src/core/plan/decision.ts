@@ -45,6 +45,14 @@ export type Decision = { readonly path: TargetPath; readonly previous?: Entry; r
       readonly merged: Ownership & Content;
       readonly save: SaveReason;
     }
+  /** The machine's own file gets lines, and stays the machine's own. */
+  | {
+      readonly action: 'edit';
+      readonly found: Found;
+      readonly made: Ownership & Content;
+      /** When it was last changed, in nanoseconds as decimal text. */
+      readonly mtimeNs?: string;
+    }
   /** Given up, and left to the machine as somebody changed it. */
   | { readonly action: 'release'; readonly found?: Found }
   /** A directory that was there already serves; `after` where the policy insists on another mode or owner. */
@@ -62,6 +70,10 @@ export type Conflict = { readonly path: TargetPath } & (
   /** `merge`: why it could not be merged, where it was to be. */
   | { readonly reason: 'drifted'; readonly found?: Found; readonly merge?: string }
   | { readonly reason: 'blocked'; readonly obstacle: Obstacle }
+  /** Of a user or group the closure wants one thing, and the machine has another. */
+  | { readonly reason: 'contradicted'; readonly wanted: string; readonly there: string }
+  /** Users or groups are to be added to a file that the closure or the live generation places as a whole. */
+  | { readonly reason: 'managed' }
 );
 
 /** One side of a transition: what a generation wants, and what it knows of the machine while it is live. */

@@ -3,6 +3,7 @@ import { isShared } from '../entry';
 import type { Found } from '../found';
 import { joinTarget, nameOf, parentOf, type TargetPath } from '../path';
 import type { Decision } from './decision';
+import type { WrapperSteps } from './wrappers';
 import type { Discarded, Expected, Gone, MadeAt, Step } from './step';
 
 /** What the steps need to know beyond the decisions. */
@@ -19,6 +20,8 @@ export interface Terms {
   readonly ownershipOf: (directory: TargetPath) => Ownership | undefined;
   /** The user who runs the transition. */
   readonly self: number;
+  /** What makes the wrappers and moves their link, where they change. */
+  readonly wrappers?: WrapperSteps;
   /** Part of the names of what is put aside; no earlier transition had it. */
   readonly token: string;
 }

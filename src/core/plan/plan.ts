@@ -4,6 +4,7 @@ import { isBelow, joinTarget, type TargetPath } from '../path';
 import type { Decision } from './decision';
 import { asideOf, discarded, type Draft, expected, isSafe, newDraft, pathIn, type Terms } from './draft';
 import type { Discarded, Made, Step } from './step';
+import { noWrapperSteps } from './wrappers';
 
 /** The steps of a transition, in phases; what comes after the commit cannot be undone and need not be. */
 export interface Phases {
@@ -24,10 +25,15 @@ export function planSteps(decisions: readonly Decision[], terms: Terms): Phases 
   decisions.forEach((decision, index) => addDecision(draft, decision, below(decisions, index)));
   const { created, made, before, after, late, removed, emptied, discard, backups, spent } = draft;
   const { from, to } = terms.pointer;
+  const wrappers = terms.wrappers ?? noWrapperSteps;
   const point: Step[] = from === to ? [] : [{ op: 'point', from, to }];
   return {
-    create: [...(created.length === 0 ? [] : [{ op: 'create', objects: created } as const]), ...made],
-    swap: [...before, ...point, ...after],
+    create: [
+      ...(created.length === 0 ? [] : [{ op: 'create', objects: created } as const]),
+      ...made,
+      ...wrappers.create,
+    ],
+    swap: [...before, ...point, ...wrappers.swap, ...after],
     remove: [...late, ...emptied, ...(removed.length === 0 ? [] : [{ op: 'remove', objects: removed } as const])],
     discard,
     backups,
@@ -69,6 +75,8 @@ function addDecision(draft: Draft, decision: Decision, children: Below): void {
       const made = { kind: 'file', ...merged, source: joinTarget(MERGED, merged.digest) } as const;
       return addReplacement(draft, { path, found, made, save }, children);
     }
+    case 'edit':
+      return addEdit(draft, decision);
     case 'reopen':
       return addReplacement(
         draft,
@@ -104,6 +112,16 @@ function addCreation(draft: Draft, path: TargetPath, made: Made, place: Entry['p
     draft.made.push({ op: 'make', path: aside, made });
     draft.after.push({ op: 'place', path, aside });
   }
+}
+
+/** Before the pointer moves: whoever the new generation is for is there by then. */
+function addEdit(draft: Draft, { path, found, made, mtimeNs }: Decision & { readonly action: 'edit' }): void {
+  const aside = asideOf(draft, path);
+  const source = joinTarget(MERGED, made.digest);
+  draft.made.push({ op: 'make', path: aside, made: { kind: 'file', ...made, source } });
+  const was = mtimeNs === undefined ? { found } : { found, mtimeNs };
+  draft.before.push({ op: 'exchange', path, aside, was, ifChanged: 'leave' });
+  draft.discard.push({ path, aside, was: found });
 }
 
 interface Replacement {

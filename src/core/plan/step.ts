@@ -1,6 +1,7 @@
 import type { Content, Ownership } from '../entry';
 import type { Found } from '../found';
 import type { TargetPath } from '../path';
+import { type Wrapper, WRAPPERS, WRAPPERS_LINK } from '../wrapper';
 
 /** Something to be made where nothing is. `mtimeNs`, in nanoseconds as decimal text, where an earlier time comes back. */
 export type Made =
@@ -38,6 +39,20 @@ export interface Discarded {
   readonly source?: string;
 }
 
+/** A wrapper to be made, with where its bytes are. */
+export type SourcedWrapper = Omit<Wrapper, 'source'> & { readonly source: TargetPath };
+
+/** The filesystem of the wrappers; `directory` says whether the mount point is made for it. */
+interface WrapperMount {
+  readonly directory: 'made' | 'there';
+}
+
+/** A directory that nobody refers to yet, with all wrappers of a generation. */
+interface WrapperDirectory {
+  readonly directory: TargetPath;
+  readonly wrappers: readonly SourcedWrapper[];
+}
+
 /**
  * One change of the machine. Each is atomic or leaves nothing that anybody refers to, can be done twice, and has an
  * {@link inverse}.
@@ -55,8 +70,8 @@ export type Step =
   /** The pointer moves; `undefined` is no pointer. */
   | { readonly op: 'point'; readonly from: string | undefined; readonly to: string | undefined }
   /** What is at `path` and what is at `aside` change places in one instant; back at once where it was not as expected. */
-  | { readonly op: 'exchange'; readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected }
-  | { readonly op: 'unexchange'; readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected }
+  | (Exchange & { readonly op: 'exchange' })
+  | (Exchange & { readonly op: 'unexchange' })
   /** What was staged at `aside` takes its place, never over something that is there. */
   | { readonly op: 'place'; readonly path: TargetPath; readonly aside: TargetPath }
   | { readonly op: 'unplace'; readonly path: TargetPath; readonly aside: TargetPath }
@@ -69,7 +84,19 @@ export type Step =
   /** A numbered backup comes back, at first to `aside`. */
   | { readonly op: 'fetch'; readonly backup: number; readonly aside: TargetPath }
   | { readonly op: 'unfetch'; readonly backup: number; readonly aside: TargetPath }
+  | ({ readonly op: 'mount-wrappers' | 'unmount-wrappers' } & WrapperMount)
+  | ({ readonly op: 'make-wrappers' | 'unmake-wrappers' } & WrapperDirectory)
+  /** The link that people have in their PATH moves; `undefined` is no link. */
+  | { readonly op: 'point-wrappers'; readonly from: string | undefined; readonly to: string | undefined }
   | { readonly op: 'own'; readonly path: TargetPath; readonly before: Ownership; readonly after: Ownership };
+
+interface Exchange {
+  readonly path: TargetPath;
+  readonly aside: TargetPath;
+  readonly was: Expected;
+  /** Where a crash came between, what somebody made of the file since is left as it is: it is the machine's own. */
+  readonly ifChanged?: 'leave';
+}
 
 const inverses = {
   create: 'uncreate',
@@ -88,12 +115,17 @@ const inverses = {
   unsave: 'save',
   fetch: 'unfetch',
   unfetch: 'fetch',
+  'mount-wrappers': 'unmount-wrappers',
+  'unmount-wrappers': 'mount-wrappers',
+  'make-wrappers': 'unmake-wrappers',
+  'unmake-wrappers': 'make-wrappers',
 } as const;
 
 /** What undoes a step. `inverse(inverse(step))` is `step`. */
 export function inverse(step: Step): Step {
   switch (step.op) {
     case 'point':
+    case 'point-wrappers':
       return { ...step, from: step.to, to: step.from };
     case 'own':
       return { ...step, before: step.after, after: step.before };
@@ -123,6 +155,14 @@ export function pathOf(step: Step): string | undefined {
       return step.objects.length === 1 ? step.objects[0]?.path : undefined;
     case 'point':
       return undefined;
+    case 'mount-wrappers':
+    case 'unmount-wrappers':
+      return WRAPPERS;
+    case 'make-wrappers':
+    case 'unmake-wrappers':
+      return step.directory;
+    case 'point-wrappers':
+      return WRAPPERS_LINK;
     case 'save':
     case 'unsave':
     case 'fetch':

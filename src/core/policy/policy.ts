@@ -6,6 +6,8 @@ import { comparePaths, isBelow, nameOf, parentOf, parseTargetPath, type TargetPa
 import { complaint, isTable, type Key, readTable, type Spot, wordKey } from './policy-keys';
 import { readPolicyText } from './policy-text';
 import { type Owner, ownerOfId, parseOwner } from '../closure/users';
+import { ADDITIONS } from '../wrapper';
+import { parseWrapperRules, type WrapperRule } from './wrapper-rules';
 
 /** A placement, or that a path is left out altogether. */
 export type Place = Placement | 'skip';
@@ -30,9 +32,11 @@ export interface Policy {
   readonly roots: readonly TargetPath[];
   /** The file's own; the first that matches wins. */
   readonly rules: readonly Rule[];
+  /** Sorted by name. */
+  readonly wrappers: readonly WrapperRule[];
 }
 
-export const defaultPolicy: Policy = { roots: ['/etc' as TargetPath], rules: [] };
+export const defaultPolicy: Policy = { roots: ['/etc' as TargetPath], rules: [], wrappers: [] };
 
 /** Each has a backup of the same name with a hyphen. */
 const ACCOUNTS = ['passwd', 'group', 'shadow', 'gshadow', 'subuid', 'subgid'];
@@ -57,11 +61,16 @@ const SCHEMA = 1;
 const topKeys = {
   schema: { allowed: String(SCHEMA), read: (value) => (value === SCHEMA ? value : undefined) } satisfies Key<number>,
   roots: { allowed: 'a list of paths, e.g. ["/etc"]', read: readStrings } satisfies Key<readonly string[]>,
-  path: {
-    allowed: 'a list of tables, each under [[path]] with two brackets',
-    read: (value) => (Array.isArray(value) ? value : undefined),
-  } satisfies Key<readonly unknown[]>,
+  path: tablesKey('path'),
+  wrapper: tablesKey('wrapper'),
 };
+
+function tablesKey(name: string): Key<readonly unknown[]> {
+  return {
+    allowed: `a list of tables, each under [[${name}]] with two brackets`,
+    read: (value) => (Array.isArray(value) ? value : undefined),
+  };
+}
 
 const owner: Key<Owner> = { allowed: 'a name, or a number from 0 to 4294967294', read: readOwner };
 
@@ -84,7 +93,7 @@ const ruleKeys = {
 export function parsePolicy(text: string, file: string): Policy {
   const { value, ruleLines } = readPolicyText(text, file);
   refuseOtherSchema(value, file);
-  const { roots, path = [] } = readTable(value, topKeys, { file, keyPrefix: '' });
+  const { roots, path = [], wrapper = [] } = readTable(value, topKeys, { file, keyPrefix: '' });
   const areLinesKnown = ruleLines.length === path.length;
   const rules = path.map((table, index) => {
     return parseRule(table, {
@@ -93,7 +102,11 @@ export function parsePolicy(text: string, file: string): Policy {
       line: areLinesKnown ? ruleLines[index] : undefined,
     });
   });
-  return { roots: roots === undefined ? defaultPolicy.roots : parseRoots(roots, file), rules };
+  return {
+    roots: roots === undefined ? defaultPolicy.roots : parseRoots(roots, file),
+    rules,
+    wrappers: parseWrapperRules(wrapper, file, { mode: ruleKeys.mode, owner, group: owner }),
+  };
 }
 
 /** Before anything else: a newer schema may have keys that are not known here. */
@@ -147,7 +160,7 @@ function readOwner(value: unknown): Owner | undefined {
 }
 
 /** Directories that no closure owns; neither does it own what is below or above one of them. */
-const FOREIGN = ['/proc', '/sys', '/dev', '/run', '/nix', '/gnu', STATE];
+const FOREIGN = ['/proc', '/sys', '/dev', '/run', '/nix', '/gnu', STATE, ADDITIONS];
 
 function parseRoots(texts: readonly string[], file: string): readonly TargetPath[] {
   const spot = { file, keyPrefix: '' };

@@ -9,6 +9,8 @@ export interface BundleRecord {
   readonly overlay: Carrier;
   /** What the policy said about conflicts and drift; the rest of it is in the manifest. */
   readonly rules: readonly AttitudeRule[];
+  /** SHA-256 of the lines about users and groups in `sysusers.conf`; absent where there are none. */
+  readonly sysusers?: string | undefined;
   /** How many paths it manages. */
   readonly paths: number;
   /** SHA-256 of the manifest, what it withholds, and the overlay, as in a generation's record. */
@@ -24,6 +26,7 @@ const schema = v.strictObject({
   format: v.picklist(closureFormats),
   overlay: carrierSchema,
   rules: v.array(attitudeRuleSchema),
+  sysusers: v.optional(v.string()),
   paths: v.number(),
   digest: v.string(),
   version: v.string(),

@@ -20,6 +20,8 @@ export interface Generation {
   readonly imagePath?: TargetPath;
   /** Whether the overlay is a copy in memory: it goes on when what carried the closure goes away. */
   readonly resident: boolean;
+  /** SHA-256 of the lines about users and groups in `sysusers.conf`; absent where there are none. */
+  readonly sysusers?: string;
   /** SHA-256 of the manifest and of where its content lies: equal digests show the same. */
   readonly digest: string;
   /** What the policy said about conflicts and drift; the rest of it is in the manifest. */
@@ -68,6 +70,7 @@ const schema = v.strictObject({
   carrier: carrierSchema,
   imagePath: v.optional(target),
   resident: v.boolean(),
+  sysusers: v.optional(v.string()),
   digest: v.string(),
   rules: v.array(attitudeRuleSchema),
   paths: v.number(),

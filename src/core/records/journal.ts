@@ -1,8 +1,10 @@
 import * as v from 'valibot';
 import { parseRecord } from './generation';
-import { parseTargetPath, type TargetPath } from '../path';
+import { nameOf, parentOf, parseTargetPath, type TargetPath } from '../path';
 import { type Phases } from '../plan/plan';
 import type { Step } from '../plan/step';
+import { isWrapperDirectoryName, WRAPPERS } from '../wrapper';
+import { wrapperSchema } from './wrapper-list';
 
 /**
  * How far a transition has come. During `create` it is undone after a crash, from `swap` on it is finished. That it is being
@@ -99,6 +101,13 @@ const found = v.variant('kind', [
 ]);
 const was = v.looseObject({ found, ...time });
 const pointer = v.optional(v.string());
+const wrapperDirectory = v.pipe(
+  path,
+  v.check((at) => parentOf(at) === WRAPPERS && isWrapperDirectoryName(nameOf(at))),
+);
+const wrapperLink = v.optional(v.pipe(v.string(), v.check(isWrapperDirectoryName)));
+
+const sourced = v.strictObject({ ...wrapperSchema.entries, source: path });
 
 /** What a journal can have in it: a step, not its inverse. */
 const step = v.variant('op', [
@@ -112,6 +121,9 @@ const step = v.variant('op', [
   v.looseObject({ op: v.picklist(['exchange', 'park']), path, aside: path, was }),
   v.looseObject({ op: v.literal('place'), path, aside: path }),
   v.looseObject({ op: v.picklist(['save', 'fetch']), backup: v.number(), aside: path }),
+  v.looseObject({ op: v.literal('mount-wrappers'), directory: v.picklist(['made', 'there']) }),
+  v.looseObject({ op: v.literal('make-wrappers'), directory: wrapperDirectory, wrappers: v.array(sourced) }),
+  v.looseObject({ op: v.literal('point-wrappers'), from: wrapperLink, to: wrapperLink }),
   v.looseObject({ op: v.literal('own'), path, before: v.looseObject(ownership), after: v.looseObject(ownership) }),
 ]);
 

@@ -1,12 +1,16 @@
 import { ActivateError } from '../errors';
 import type { Entry } from '../entry';
 import { comparePaths, parseTargetPath, type TargetPath } from '../path';
+import type { Wrapper } from '../wrapper';
+import { isWrapperList } from './wrapper-list';
 
 /** What a generation makes of a closure: its entries, each path once, a directory right before what is below it. */
 export interface Manifest {
   readonly format: ClosureFormat;
   readonly roots: readonly TargetPath[];
   readonly entries: readonly Entry[];
+  /** Sorted by name; left out where there are none. */
+  readonly wrappers?: readonly Wrapper[];
 }
 
 export const closureFormats = ['nixos', 'guix', 'tree'] as const;
@@ -27,8 +31,8 @@ export function renderManifest(manifest: Manifest): string {
 }
 
 /** {@link renderManifest} line by line: a manifest can be larger than everything else in memory. */
-export function* manifestPieces({ format, roots, entries }: Manifest): Generator<string> {
-  const head = JSON.stringify({ schema: SCHEMA, format, roots });
+export function* manifestPieces({ format, roots, entries, wrappers = [] }: Manifest): Generator<string> {
+  const head = JSON.stringify({ schema: SCHEMA, format, roots, ...(wrappers.length === 0 ? {} : { wrappers }) });
   yield `${head.slice(0, -1)},"entries":[\n`;
   const last = entries.length - 1;
   for (let index = 0; index <= last; index += 1) {
@@ -96,20 +100,22 @@ function* linesOf(text: string): Generator<string> {
   }
 }
 
-function parseHead(line: string, file: string): Pick<Manifest, 'format' | 'roots'> {
+function parseHead(line: string, file: string): Omit<Manifest, 'entries'> {
   // A newer version may lay it out in another way, and would still begin with the schema.
   const schema = /^\s*\{\s*"schema"\s*:\s*(\d+)/u.exec(line)?.[1];
   if (schema !== undefined) checkSchema(Number(schema), file);
   const head = parseJson(`${line}${END}`, file);
   if (!isRecord(head)) throw broken(file, 'it is not a JSON object');
   checkSchema(head['schema'], file);
-  const { format, roots } = head;
+  const { format, roots, wrappers } = head;
   const isHead =
     isFormat(format) &&
     Array.isArray(roots) &&
     roots.every((root) => typeof root === 'string' && parseTargetPath(root) === root);
   if (!isHead) throw broken(file, 'it lacks a format, roots or entries');
-  return { format, roots };
+  if (wrappers === undefined) return { format, roots };
+  if (!isWrapperList(wrappers)) throw broken(file, 'its wrappers are malformed');
+  return { format, roots, wrappers };
 }
 
 function isFormat(value: unknown): value is ClosureFormat {

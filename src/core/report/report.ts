@@ -12,6 +12,9 @@ export function renderConflicts(conflicts: readonly Conflict[]): string {
 
 export function describeConflict(conflict: Conflict): string {
   if (conflict.reason === 'blocked') return describeObstacle(conflict.obstacle);
+  if (conflict.reason === 'contradicted')
+    return `the closure wants ${conflict.wanted}, and the machine has ${conflict.there}`;
+  if (conflict.reason === 'managed') return 'a generation places this file, and sysusers.d would add to it';
   const there = conflict.found === undefined ? 'nothing' : describeFound(conflict.found);
   if (conflict.reason === 'unmanaged')
     return `${conflict.found === undefined ? 'something' : there} of the machine's is there`;
@@ -26,6 +29,14 @@ function describeObstacle(obstacle: string): string {
 }
 
 const ARTICLES = new Set(['immutable', 'append-only']);
+
+/** What stands in the way of wrappers alone. */
+const ABOUT_WRAPPERS = new Set([
+  'a mount with nosuid',
+  'a mount with noexec',
+  'a directory that others may write',
+  "a directory of somebody else's wrappers",
+]);
 
 /** What each policy would do about the conflicts. */
 export function adviceOn(conflicts: readonly Conflict[]): string[] {
@@ -44,13 +55,22 @@ export function adviceOn(conflicts: readonly Conflict[]): string[] {
       '--on-drift merge      merges changes of text, where they do not meet ours',
     );
   }
-  if (reasons.has('blocked')) lines.push('Blocked paths: unmount, `chattr -i -a`, or remount read-write first.');
+  if (reasons.has('contradicted'))
+    lines.push('Users, groups and their ids are never changed: change the line of the closure, or the machine, first.');
+  if (reasons.has('managed')) lines.push('Place it as a seed, or leave sysusers.d out of the closure.');
+  const obstacles = conflicts.flatMap((conflict) => (conflict.reason === 'blocked' ? [conflict.obstacle] : []));
+  if (obstacles.some((obstacle) => ABOUT_WRAPPERS.has(obstacle)))
+    lines.push(
+      'Wrappers need /run/wrappers for themselves: unmount or move away what is there, or leave them out of the policy.',
+    );
+  if (obstacles.some((obstacle) => !ABOUT_WRAPPERS.has(obstacle)))
+    lines.push('Blocked paths: unmount, `chattr -i -a`, or remount read-write first.');
   return lines;
 }
 
 export function conflictToJson(conflict: Conflict): Record<string, unknown> {
   const message = describeConflict(conflict);
-  if (conflict.reason === 'blocked' || conflict.found === undefined || !('mode' in conflict.found))
+  if (!('found' in conflict) || conflict.found === undefined || !('mode' in conflict.found))
     return { ...conflict, message };
   // As everywhere in documents, a mode is octal.
   const mode = conflict.found.mode.toString(8).padStart(4, '0');

@@ -1,7 +1,8 @@
 import { foreignDirectories } from '../closure/desired';
 import { type Entry, POINTER } from '../entry';
-import { ancestorsOf, type TargetPath } from '../path';
+import { ancestorsOf, joinTarget, type TargetPath } from '../path';
 import type { Gone, MadeAt } from '../plan/step';
+import { sourceOf, type Wrapper, wrapperDirectoryName, WRAPPERS, WRAPPERS_LINK } from '../wrapper';
 import { renderSnippet, type SnippetLine, whyNotRepresentable } from './snippet';
 
 /**
@@ -17,7 +18,11 @@ export function fullSnippet(entries: readonly Entry[], overlay: string): string 
 }
 
 /** {@link fullSnippet} in pieces. */
-export function* fullSnippetPieces(entries: readonly Entry[], overlay: string): Generator<string> {
+export function* fullSnippetPieces(
+  entries: readonly Entry[],
+  overlay: string,
+  { wrappers, generation }: SnippetWrappers = none,
+): Generator<string> {
   const foreign = foreignDirectories(entries);
   const pointer = { type: 'pointer', path: POINTER, linkText: overlay } as const;
   yield renderSnippet(
@@ -32,6 +37,38 @@ export function* fullSnippetPieces(entries: readonly Entry[], overlay: string): 
       [isWhole ? { type: 'copy-tree', path: entry.path, source: overlay + entry.path } : lineOf(entry, overlay)],
     );
   }
+  if (wrappers.length > 0) yield renderSnippet([], wrapperLines(wrappers, generation, overlay));
+}
+
+/** The wrappers that a full snippet makes, and whose they are; 0 for those of a bundle. */
+export interface SnippetWrappers {
+  readonly wrappers: readonly Wrapper[];
+  readonly generation: number;
+}
+
+const none: SnippetWrappers = { wrappers: [], generation: 0 };
+
+/** The link comes last: it leads to a directory that is complete, but for capabilities, which a unit sets. */
+function wrapperLines(wrappers: readonly Wrapper[], generation: number, overlay: string): SnippetLine[] {
+  const name = wrapperDirectoryName(generation);
+  const directory = joinTarget(WRAPPERS, name);
+  const plain = { mode: 0o755, uid: 0, gid: 0 };
+  return [
+    { type: 'directory', path: WRAPPERS, ...plain },
+    { type: 'named-directory', path: directory, ...plain },
+    ...wrappers.map((wrapper) => wrapperLine(wrapper, directory, overlay)),
+    { type: 'link', path: WRAPPERS_LINK, linkText: name },
+  ];
+}
+
+function wrapperLine(wrapper: Wrapper, directory: TargetPath, overlay: string): SnippetLine {
+  const { name, mode, uid, gid } = wrapper;
+  return { type: 'copy', path: joinTarget(directory, name), mode, uid, gid, source: sourceOf(wrapper, overlay) };
+}
+
+/** Why systemd-tmpfiles could not make a wrapper; `undefined` where it can. */
+export function whyNotWrapped(wrapper: Wrapper, overlay: string): string | undefined {
+  return whyNotRepresentable(wrapperLine(wrapper, WRAPPERS, overlay));
 }
 
 /** The snippet of one transition, in pieces: what `--create` makes and what `--remove` removes. */

@@ -2,6 +2,7 @@ import type { Entry } from '../entry';
 import type { Actual } from '../found';
 import type { TargetPath } from '../path';
 import type { Decision } from '../plan/decision';
+import type { WrapperChange } from '../plan/wrappers';
 
 /** A letter as git has it: added, modified, deleted, of another kind. */
 export type Letter = 'A' | 'M' | 'D' | 'T';
@@ -43,6 +44,7 @@ export function decisionLetter(decision: Decision): Letter | undefined {
     case 'show':
     case 'own':
     case 'merge':
+    case 'edit':
       return 'M';
     case 'adopt':
       return decision.after === undefined ? undefined : 'M';
@@ -50,6 +52,13 @@ export function decisionLetter(decision: Decision): Letter | undefined {
     case 'release':
       return undefined;
   }
+}
+
+/** What became of a wrapper since it was made, and what is done to it. */
+export function wrapperLetters({ found, wanted }: WrapperChange): { readonly since: Letter; readonly next: Letter } {
+  if (found === undefined) return { since: 'D', next: 'A' };
+  if (wanted === undefined) return { since: 'A', next: 'D' };
+  return found.kind === 'file' ? { since: 'M', next: 'M' } : { since: 'T', next: 'T' };
 }
 
 function kindOf(entry: Decision['next']): string | undefined {

@@ -1,15 +1,19 @@
 import * as v from 'valibot';
+import type { SysusersLine } from '../../core/accounts/sysusers';
 import { ActivateError } from '../../core/errors';
-import { joinTarget, type TargetPath } from '../../core/path';
+import { hostPath, joinTarget, type TargetPath } from '../../core/path';
+import { overlayPathOf } from '../../core/wrapper';
 import type { BundleRecord } from '../../core/records/bundle';
 import { type Manifest, parseManifest } from '../../core/records/manifest';
 import { parseRecord } from '../../core/records/generation';
-import { readStatus } from '../../system/reading';
+import { digestFile, readStatus } from '../../system/reading';
 import { closeRoot, openRoot, type Root } from '../../system/rooted';
+import { readSysusersIn, SYSUSERS_RECORD } from '../accounts/records';
 import { digestManifest } from '../generations';
 import type { Machine } from '../machine';
 import { decode, readRecordBytes, readSealed } from '../records';
-import type { Closure } from './closure';
+import { wrapperAddition } from '../wrappers/sources';
+import type { Addition, Closure } from './closure';
 import { fillContents } from './contents';
 import { inClosure, readItems } from './items';
 import type { Source } from './source';
@@ -40,6 +44,9 @@ export function readBundle(
       listing: { closure: name, items: [] },
       sourceOf,
       manifest,
+      sysusers: readLines(top, name, record),
+      unfixed: [],
+      accounts: undefined,
       rules: record.rules,
       unread: [],
     };
@@ -50,20 +57,26 @@ export function readBundle(
   }
 }
 
-function readManifest(top: Root, name: string, { digest, overlay }: BundleRecord): Manifest {
+function readManifest(top: Root, name: string, { digest, overlay, sysusers }: BundleRecord): Manifest {
   const file = joinTarget(TOP, 'manifest.json');
   const bytes = readRecordBytes({ root: top }, file);
   if (bytes === undefined) throw damaged(`${name}${file}`, 'the bundle has no manifest');
   try {
     const withheld = readWithheld(top);
     const manifest = parseManifest(decode(bytes), withheld ?? {}, `${name}${file}`);
-    const carried = { carrier: overlay, resident: false };
+    const carried = { carrier: overlay, resident: false, sysusers };
     if (withheld === undefined || digestManifest([bytes], withheld, carried) === digest) return manifest;
   } catch (error) {
     if (!(error instanceof ActivateError) || error.code !== 'STATE') throw error;
     throw damaged(error.path ?? name, error.message, error);
   }
   throw damaged(`${name}${file}`, 'the manifest is damaged: it is not what was written');
+}
+
+function readLines(top: Root, name: string, { sysusers }: BundleRecord): readonly SysusersLine[] {
+  const lines = readSysusersIn(top, TOP, sysusers);
+  if (lines !== undefined) return lines;
+  throw damaged(`${name}/${SYSUSERS_RECORD}`, 'the bundle is damaged: this is not what was written');
 }
 
 /** Who is not root may not see them. */
@@ -80,8 +93,8 @@ function readWithheld(top: Root): Record<string, string> | undefined {
 
 /** A tree can be changed by anybody who may write it: it has to be what was written. */
 function readTree(machine: Machine, name: string, closure: Closure): Closure {
-  const { manifest, hostPath, sourceOf: hostPathOf } = closure;
-  const tree = openRoot(hostPath);
+  const { manifest, hostPath: content, sourceOf: hostPathOf } = closure;
+  const tree = openRoot(content);
   try {
     const listing = {
       closure: name,
@@ -95,10 +108,22 @@ function readTree(machine: Machine, name: string, closure: Closure): Closure {
     });
     if (other !== undefined)
       throw damaged(`${name}/overlay${other.path}`, 'the bundle is damaged: this is not what was written');
-    return { ...closure, listing, unread: read.unread };
+    const additions = readAdditions(tree, name, manifest);
+    return { ...closure, additions, listing, unread: read.unread };
   } finally {
     closeRoot(tree);
   }
+}
+
+/** What the wrappers of a bundle are made from lies beside its roots. */
+function readAdditions(tree: Root, name: string, { wrappers = [] }: Manifest): Addition[] {
+  return wrappers.flatMap((wrapper) => {
+    const path = overlayPathOf(wrapper);
+    if (path === undefined) return [];
+    const isWhole = readStatus(tree, path)?.kind === 'file' && digestFile(tree, path) === wrapper.digest;
+    if (!isWhole) throw damaged(`${name}/overlay${path}`, 'the bundle is damaged: this is not what was written');
+    return [wrapperAddition(wrapper.name, hostPath(tree.path, path))];
+  });
 }
 
 function refuseMissing({ root }: Machine, name: string, path: TargetPath): void {

@@ -8,13 +8,15 @@ import { BUNDLE_RECORD, renderBundle } from '../../core/records/bundle';
 import { storePathOf } from '../../core/records/generation';
 import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
 import { type Carrier, type ImageKind, imageName } from '../../core/records/overlay';
-import { makeDirectory, makeSymlink } from '../../system/changing';
+import { makeDirectories, makeSymlink } from '../../system/changing';
 import { createFile } from '../../system/copying';
 import { closeRoot, openRoot, type Root } from '../../system/rooted';
 import { listDirectory, readStatus } from '../../system/reading';
 import { makeHostDirectory, removeHostDirectory } from '../../system/host-files';
 import { removeTree } from '../../system/removing';
 import { type Closure, type ClosureOptions, readClosure } from './closure';
+import { sysusersRecord, writeSysusers } from '../accounts/records';
+import { describeUnfixed } from '../accounts/static-accounts';
 import { digestManifest } from '../generations';
 import { requireMakers } from '../image/image';
 import { packClosure } from '../image/pack-closure';
@@ -71,6 +73,7 @@ export function generate(context: Context, argument: string, options: BundleOpti
     try {
       refuseFilled(directory, output);
       const filled = await fill(context, machine, { closure, directory, location, options });
+      warnOfUnfixed(context, closure);
       return { output, ...filled };
     } catch (error) {
       if (made !== undefined) removeHostDirectory(output, made);
@@ -79,6 +82,16 @@ export function generate(context: Context, argument: string, options: BundleOpti
       closeRoot(directory);
     }
   });
+}
+
+/** Users whose ids only a machine can give do not come with the bundle: a switch makes them. */
+function warnOfUnfixed({ log }: Context, { name, sysusers, unfixed, carrier }: Closure): void {
+  if (unfixed.length > 0)
+    log.warn(`the bundle has no users: these lines leave an id to the machine: ${describeUnfixed(unfixed)}`, {
+      path: name,
+    });
+  else if (sysusers.length > 0 && carrier.kind === 'store')
+    log.warn('the bundle has no users: they cannot be added to a store path; a switch makes them', { path: name });
 }
 
 const TOP = '/' as TargetPath;
@@ -140,7 +153,7 @@ async function fillWithImage(context: Context, machine: Machine, filling: Fillin
   const { manifest, image } = await packClosure(context, machine, { closure, directory, kind, storeLinks });
   writeRecords(context, filling, { manifest, carrier: image, overlay: IMAGE_MOUNT });
   const units = joinTarget(TOP, 'systemd');
-  makeDirectory(directory, units, 0o755);
+  makeDirectories(directory, units, 0o755);
   const unit = renderMountUnit(posix.join(location, imageName(kind)), kind);
   createFile(directory, joinTarget(units, IMAGE_UNIT), { mode: 0o644 }, new TextEncoder().encode(unit));
   return { paths: manifest.entries.length, overlay: IMAGE_MOUNT, carrier: image };
@@ -156,15 +169,19 @@ function writeRecords(context: Context, { closure, directory }: Filling, shown: 
   const { manifest, carrier, overlay } = shown;
   const { format, entries } = manifest;
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
-  writeBundle(directory, TOP, manifest, overlay);
+  const users = sysusersRecord(closure.sysusers);
+  writeBundle(directory, TOP, manifest, { overlay, generation: 0 });
+  writeSysusers(directory, TOP, closure.sysusers);
   const record = renderBundle({
     format,
     overlay: carrier,
+    ...users,
     rules: rules.map(({ match, onConflict, onDrift }) => ({ match, onConflict, onDrift })),
     paths: entries.length,
     digest: digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), {
       carrier,
       resident: false,
+      ...users,
     }),
     version: context.version,
   });

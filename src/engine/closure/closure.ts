@@ -2,6 +2,8 @@ import { posix } from 'node:path';
 import type { Context } from '../../context';
 import type { Entry, Ownership } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
+import type { SysusersLine } from '../../core/accounts/sysusers';
+import type { Unfixed } from '../../core/accounts/wishes';
 import { desiredEntries, type Wish } from '../../core/closure/desired';
 import { whyNotPlaceable } from '../../core/snippet/full-snippet';
 import { type AttitudeRule, GENERATIONS } from '../../core/records/generation';
@@ -16,19 +18,23 @@ import { listDirectory, readFile, readStatus } from '../../system/reading';
 import { isInStore, storeOf } from '../../system/following';
 import { closeRoot, type Root } from '../../system/rooted';
 import { readHostFile, resolveHostPath } from '../../system/host-files';
+import { fillStatic, itemsWith } from '../accounts/static-accounts';
+import { type ClosureAccounts, type Holder, readClosureAccounts } from '../accounts/closure-accounts';
+import type { AccountPlan } from '../accounts/planning';
 import { readBundle } from './bundle-reading';
 import { inClosure, openClosure, readItems } from './items';
 import type { Source } from './source';
 import { tidy } from '../../system/memory';
 import { fillContents, type Unread } from './contents';
 import type { Machine } from '../machine';
+import { readWrappers } from '../wrappers/sources';
 
 export interface ClosureOptions {
   readonly format?: ClosureFormat | 'bundle' | 'image' | undefined;
   /** The policy file; the closure's own `activation.toml` without it. */
   readonly policy?: string | undefined;
   /** Users and groups that rules and sidecars may name besides the closure's own. */
-  readonly names?: 'machine' | 'closure alone';
+  readonly names?: Holder;
   /** Entries that were read before: a store path that was read once never changes. */
   readonly known?: readonly Entry[];
   /** The bundle or image that the closure is. */
@@ -57,6 +63,12 @@ export interface Closure {
   /** Where the machine that runs this has what the closure has for a path. */
   readonly sourceOf: (path: TargetPath) => string;
   readonly manifest: Manifest;
+  /** What it says about users and groups. */
+  readonly sysusers: readonly SysusersLine[];
+  /** The lines of these that leave an id to the machine. */
+  readonly unfixed: readonly Unfixed[];
+  /** What becomes of the machine's users and groups, where the machine was asked. */
+  readonly accounts: AccountPlan | undefined;
   /** The policy's own rules. */
   readonly rules: readonly AttitudeRule[];
   /** Files that this user may not read; their digests are empty. */
@@ -108,35 +120,67 @@ export function readClosure(
       (asked === 'bundle' || asked === 'image' ? undefined : asked) ??
       detectFormat(listing, { store: storePath === undefined ? undefined : storeOf(storePath), names });
     refuseLoops(listing);
-    const owners = readOwners(machine, top, options.names ?? 'machine');
-    const placed = desiredEntries({ listing, format, policy, ...owners });
+    const holder = options.names ?? 'machine';
+    const accounts = readClosureAccounts(context, machine, {
+      place:
+        storePath === undefined ? { root: top, prefix: '', name } : { root: machine.root, prefix: storePath, name },
+      top,
+      // What is in a store or an image cannot be added to.
+      items: storePath === undefined && source === undefined ? listing.items : undefined,
+      roots: policy.roots,
+      holder,
+    });
+    const owners = readOwners({ machine, top, accounts }, holder);
+    const items = itemsWith(listing.items, accounts.fixed);
+    const placed = desiredEntries({ listing: { ...listing, items }, format, policy, ...owners });
     const known = options.known ?? [];
     refuseUnplaceable(placed, name);
     tidy(placed.length);
     const sourceOf = hostPaths(top, policy);
     const isLater = options.contents === 'later';
-    const { entries, unread } = isLater
-      ? { entries: placed, unread: [] }
-      : fillContents({ machine, listing, hostPathOf: sourceOf, known }, placed);
+    const unread: Unread[] = [];
+    const entries = fillStatic(placed, { ...accounts.fixed, owner: context.uid }, (others) => {
+      if (isLater) return others;
+      const read = fillContents({ machine, listing, hostPathOf: sourceOf, known }, others);
+      unread.push(...read.unread);
+      return read.entries;
+    });
     const shared = shareEntries(entries, known);
     tidy(entries.length);
+    const sources = readWrappers(policy.wrappers, {
+      machine,
+      top,
+      storePath,
+      carrier: isLater ? 'tree' : kindOf(source, storePath),
+      names: options.names ?? 'machine',
+      ...owners,
+    });
+    const { wrappers, additions, unread: unreadSources } = sources;
     return {
       name,
       hostPath,
       carrier:
         source?.image?.carrier ?? (storePath === undefined ? { kind: 'tree' } : { kind: 'store', path: storePath }),
       imageFile: source?.image?.file,
-      additions: [],
+      additions: [...accounts.fixed.additions, ...additions],
       // What is in a store is not read again.
       listing: storePath === undefined || isLater ? listing : { closure: name, items: [] },
       sourceOf,
-      manifest: { format, roots: policy.roots, entries: shared },
+      manifest: { format, roots: policy.roots, entries: shared, ...(wrappers.length === 0 ? {} : { wrappers }) },
+      sysusers: accounts.lines,
+      unfixed: accounts.fixed.unfixed,
+      accounts: accounts.plan,
       rules: policy.rules,
-      unread,
+      unread: [...unread, ...unreadSources],
     };
   } finally {
     closeRoot(top);
   }
+}
+
+function kindOf(source: Source | undefined, storePath: TargetPath | undefined): 'tree' | 'store' | 'image' {
+  if (source?.image !== undefined) return 'image';
+  return storePath === undefined ? 'tree' : 'store';
 }
 
 /** Takes an entry that is as it was before from the record: what is the same is in memory once. */
@@ -185,6 +229,9 @@ export function readStoreClosure(hostPath: string, name: string, manifest: Manif
       listing: { closure: name, items },
       sourceOf: hostPaths(top, manifest),
       manifest,
+      sysusers: [],
+      unfixed: [],
+      accounts: undefined,
       rules: [],
       unread: [],
     };
@@ -239,12 +286,22 @@ function readOwnPolicy(top: Root, name: string): Policy {
   });
 }
 
+interface Owners {
+  readonly machine: Machine;
+  readonly top: Root;
+  readonly accounts: ClosureAccounts;
+}
+
 /** The machine's users win over the closure's own: its numbers are the ones that its files have. */
-function readOwners(machine: Machine, top: Root, source: 'machine' | 'closure alone'): Pick<Wish, 'users' | 'groups'> {
-  const trees = source === 'machine' ? [top, machine.root] : [top];
+function readOwners({ machine, top, accounts }: Owners, holder: Holder): Pick<Wish, 'users' | 'groups'> {
+  const trees = holder === 'machine' ? [top, machine.root] : [top];
+  const { users, groups } = accounts.names;
   const passwd = trees.flatMap((tree) => parsePasswd(readOptional(tree, '/etc/passwd')).entries().toArray());
   const group = trees.flatMap((tree) => parseGroup(readOptional(tree, '/etc/group')).entries().toArray());
-  return { users: new Map([['root', 0], ...passwd]), groups: new Map([['root', 0], ...group]) };
+  return {
+    users: new Map([['root', 0], ...users, ...passwd]),
+    groups: new Map([['root', 0], ...groups, ...group]),
+  };
 }
 
 function readOptional(tree: Root, path: string): string {

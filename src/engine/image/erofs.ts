@@ -1,10 +1,12 @@
 import { ActivateError } from '../../core/errors';
 import type { ImageNode } from '../../core/image/node';
-import { isUsersOwn } from '../../core/image/staging';
-import { joinTarget, type TargetPath } from '../../core/path';
+import { hostPathOf, isUsersOwn } from '../../core/image/staging';
+import { lengthInBytes } from '../../core/bytes';
+import { joinTarget, nameOf, type TargetPath } from '../../core/path';
 import { makeDirectory } from '../../system/changing';
 import { listHostNames, readHostStatus } from '../../system/host-contents';
 import { newHasher } from '../../system/host-files';
+import { readStatus } from '../../system/reading';
 import { type ProgramResult, runProgram } from '../../system/programs';
 import type { Making } from './image';
 
@@ -16,16 +18,30 @@ import type { Making } from './image';
  */
 export async function makeErofs(making: Making): Promise<void> {
   if (await isMadeOfClosure(making)) return;
-  const how = making.uid === 0 ? 'as root' : isUsersOwn(making.nodes) ? 'as the user' : 'in a namespace';
-  const wrapper = how === 'in a namespace' ? NAMESPACE : [];
-  if (how === 'in a namespace') await requireNamespace(making);
+  const ways = making.uid === 0 ? ['as root' as const] : isUsersOwn(making.nodes) ? USERS_WAYS : USERS_WAYS.slice(1);
+  for (const [index, way] of ways.entries()) {
+    try {
+      return await makeOfCopy(making, way);
+    } catch (error) {
+      const isRefused = error instanceof ActivateError && error.code === 'REFUSED';
+      if (!isRefused || index === ways.length - 1) throw error;
+    }
+  }
+}
+
+type Way = 'as root' | 'as the user' | 'in a namespace';
+const USERS_WAYS = ['as the user', 'in a namespace'] as const;
+
+async function makeOfCopy(making: Making, way: Way): Promise<void> {
+  const wrapper = way === 'in a namespace' ? NAMESPACE : [];
+  if (way === 'in a namespace') await requireNamespace(making);
   makeDirectory(making.directory, joinTarget('/' as TargetPath, STAGING), 0o755);
   const tree = `/proc/self/fd/3/${STAGING}`;
   try {
-    const owner = how === 'as the user' ? '--no-same-owner' : '--same-owner';
+    const owner = way === 'as the user' ? '--no-same-owner' : '--same-owner';
     const extract = [...wrapper, ...EXTRACT.split(' '), owner, `--directory=${tree}`];
     await run(making, 'tar', extract, { input: making.archive() });
-    const owners = how === 'as the user' ? ['--all-root'] : [];
+    const owners = way === 'as the user' ? ['--all-root'] : [];
     const uuid = `-U${uuidOf(making.nodes)}`;
     await run(making, 'mkfs.erofs', [...wrapper, ...MAKE.split(' '), uuid, ...owners, imageOf(making), tree]);
   } finally {
@@ -50,11 +66,20 @@ async function isMadeOfClosure(making: Making): Promise<boolean> {
   if (tree === undefined || others === undefined) return false;
   const excluded = others.map((name) => `--exclude-path=${name}`);
   const command = [...MAKE.split(' '), `-U${uuidOf(nodes)}`, ...excluded, imageOf(making), tree];
+  const begun = readStatus(making.directory, joinTarget('/' as TargetPath, making.file))?.ctimeNs ?? 0n;
   const [made, read] = await Promise.allSettled([run(making, 'mkfs.erofs', command), readAll(making)]);
   if (read.status === 'rejected') throw read.reason;
-  if (packed.isUnlike) return false;
+  if (packed.isUnlike || isChangedSince(nodes, begun)) return false;
   if (made.status === 'rejected') throw made.reason;
   return true;
+}
+
+/** Whether anything may have changed since then: what was read need not be what is in the image. */
+function isChangedSince(nodes: readonly ImageNode[], timeNs: bigint): boolean {
+  return nodes.some((node) => {
+    const from = hostPathOf(node);
+    return from === undefined || readHostStatus(from).ctimeNs >= timeNs;
+  });
 }
 
 /** What a directory holds besides what an image has; `undefined` where it cannot be the root directory of an image. */
@@ -101,7 +126,7 @@ async function requireNamespace({ directory, file }: Making): Promise<void> {
 function refusal(path: string): ActivateError {
   return new ActivateError(
     'REFUSED',
-    'mkfs.erofs takes owners and modes from the disk, and this user cannot give files to those who own them',
+    'mkfs.erofs takes owners and capabilities from the disk, and this user cannot give files to others',
     {
       path,
       hint: 'Use --image squashfs, run this as root, or give this user ids in /etc/subuid and /etc/subgid (uidmap).',
@@ -118,16 +143,31 @@ async function run(making: Making, name: string, command: readonly string[], opt
   const env = { SOURCE_DATE_EPOCH: undefined, TAR_OPTIONS: undefined };
   const all = { signal, inherit: [directory.fd], env, ...options };
   const result = await runProgram(program ?? name, args, all);
-  const why = whyNot(result);
+  const why = whyNot(result, name);
   if (why === undefined) return;
   const path = `${directory.path}/${file}`;
-  if (result.stderr.includes('Cannot change ownership')) throw refusal(path);
+  if (/Cannot change ownership|security\.capability/u.test(result.stderr)) throw refusal(path);
+  if (name === 'mkfs.erofs') refuseLongest(making);
   throw new ActivateError('IO', `cannot make the image: ${name}: ${why}`, { path });
 }
 
+/** mkfs.erofs 1.5 may fail at a name as long as names can be, and does not say at which. */
+function refuseLongest({ nodes }: Making): void {
+  const longest = nodes.find(({ path }) => lengthInBytes(nameOf(path)) >= LONGEST);
+  if (longest === undefined) return;
+  throw new ActivateError('REFUSED', `mkfs.erofs cannot take a name of ${LONGEST} bytes here`, {
+    path: longest.path,
+    hint: 'Use --image squashfs, or a newer erofs-utils.',
+  });
+}
+
+const LONGEST = 255;
+
 /** tar goes on after what it cannot do, such as an attribute that the filesystem cannot hold, and says so. */
-function whyNot({ status, stderr }: ProgramResult): string | undefined {
-  const said = stderr.trim().split('\n')[0] ?? '';
-  if (status === 0 && said === '') return undefined;
-  return said === '' ? `status ${status}` : said.replace(/^(?:tar|rm): /u, '');
+function whyNot({ status, stderr }: ProgramResult, name: string): string | undefined {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  if (status === 0 && lines.length === 0) return undefined;
+  // The one ends with what it all led to, the others begin with what went wrong.
+  const line = name === 'mkfs.erofs' ? lines.at(-1) : lines[0];
+  return line?.replace(/^(?:tar: |rm: |<E> erofs: \s*)/u, '') ?? `status ${status}`;
 }

@@ -5,6 +5,8 @@ import { imageNodes } from '../../core/image/node';
 import type { Manifest } from '../../core/records/manifest';
 import type { Image, ImageKind } from '../../core/records/overlay';
 import type { TargetPath } from '../../core/path';
+import { ActivateError } from '../../core/errors';
+import { overlayPathOf } from '../../core/wrapper';
 import { displayName } from '../../core/report/display';
 import { digestBytes } from '../../system/host-files';
 import { tidy } from '../../system/memory';
@@ -14,6 +16,7 @@ import { fillContents } from '../closure/contents';
 import type { Machine } from '../machine';
 import { dereferenceStore, type SelfContained } from './dereferencing';
 import { makeImage } from './image';
+import type { Packed } from './packing';
 
 export interface Order {
   /** Read without contents. */
@@ -44,7 +47,20 @@ export async function packClosure(
   warnOf(context, 'leads to nothing in the store, and stays a link', dangling);
   warnOf(context, `has an ACL, which ${kind} cannot hold; its group may do what it may without`, packed.withoutAcl);
   const finished = finishedEntries(entries, items, { ...packed, digestOf });
+  refuseOtherPrograms(closure, packed);
   return { manifest: { ...closure.manifest, entries: finished }, image };
+}
+
+/** What wrappers are made from was read before. */
+function refuseOtherPrograms({ manifest }: Closure, { contents }: Packed): void {
+  for (const wrapper of manifest.wrappers ?? []) {
+    const path = overlayPathOf(wrapper);
+    if (path === undefined || contents.get(path)?.digest === wrapper.digest) continue;
+    throw new ActivateError('IO', 'the closure changed while it was being read', {
+      path,
+      hint: 'Wait until it is complete, and try again.',
+    });
+  }
 }
 
 function digestOf(text: string): string {

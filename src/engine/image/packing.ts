@@ -89,7 +89,7 @@ function* piecesOf(packing: Packing, node: ImageNode): Generator<Buffer> {
       yield piece;
     }
     packing.packed.contents.set(node.path, { digest: hasher.digest('hex'), sizeBytes });
-    yield Buffer.from(archivePadding(sizeBytes));
+    yield archivePadding(sizeBytes);
   } finally {
     if (opened !== undefined) closeHost(opened);
   }
@@ -144,6 +144,7 @@ function* contentOf(packing: Packing, node: ImageNode, opened: Opened | undefine
 const room = Buffer.alloc(CHUNK_BYTES / 2);
 
 function* split(bytes: Uint8Array): Generator<Buffer> {
+  if (Buffer.isBuffer(bytes) && bytes.length <= CHUNK_BYTES / 2) return yield bytes;
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES / 2)
     yield Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.min(CHUNK_BYTES / 2, bytes.length - at));
 }

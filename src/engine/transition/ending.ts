@@ -11,8 +11,10 @@ import { backupContent, backupDirectory, BACKUPS } from '../../core/records/back
 import { backupNumbers } from '../backups/storing';
 import { readGeneration, roleLink } from '../generations';
 import type { Machine } from '../machine';
+import { makeWrappersAgain } from '../wrappers/again';
+import { discardWrappers } from '../wrappers/making';
 import { discard, discardCopied } from './discarding';
-import { dropJournal, dropMarks } from './journal';
+import { dropJournal, dropMarks, tokenOf } from './journal';
 import { performStep } from './perform';
 import {
   adoptLedger,
@@ -51,6 +53,7 @@ export async function cleanUp(context: Context, machine: Machine, journal: Journ
     await discard(context, machine, { from, to }, phases.discard);
     for (const backup of phases.spent) removeTree(root, backupDirectory(backup));
     dropEmptyBackups(machine, journal);
+    discardWrappers(machine, phases.swap);
     if (to === 0) removeTree(root, snippetOf(0));
     removeTree(root, MERGED);
     hideUnused(context, machine);
@@ -103,13 +106,14 @@ function forgetMarks(context: Context, machine: Machine): void {
   }
 }
 
-/** Makes the pointer show the generation that is live in the end: after a power cut there is none. */
+/** Makes the pointer and the wrappers those of the generation that is live in the end: after a power cut there are none. */
 export async function showAgain(context: Context, machine: Machine, journal: Journal, number: number): Promise<void> {
   if (number === 0) return;
   const generation = readGeneration(machine, number);
   await showOverlay(machine, generation);
   const { overlay } = generation;
   const shown = readLinkText(machine.root, POINTER);
-  if (shown === overlay) return;
-  await performStep({ context, machine, journal, reach: 'in place' }, { op: 'point', from: shown, to: overlay });
+  if (shown !== overlay)
+    await performStep({ context, machine, journal, reach: 'in place' }, { op: 'point', from: shown, to: overlay });
+  await makeWrappersAgain(context, machine, { number, token: tokenOf(context) });
 }

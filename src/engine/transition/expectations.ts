@@ -2,9 +2,16 @@ import { ActivateError } from '../../core/errors';
 import { sameOwnership } from '../../core/found';
 import { ancestorsOf, type TargetPath } from '../../core/path';
 import type { Expected, Gone } from '../../core/plan/step';
-import { readLinkText, readStatus } from '../../system/reading';
+import { digestFile, readLinkText, readStatus } from '../../system/reading';
 import type { Root } from '../../system/rooted';
 import type { Machine } from '../machine';
+
+interface PutAside {
+  readonly path: TargetPath;
+  readonly aside: TargetPath;
+  readonly was: Expected;
+  readonly ifChanged?: 'leave';
+}
 
 /**
  * Makes sure that what was put aside is what the plan saw, and puts it back where it is not.
@@ -13,14 +20,10 @@ import type { Machine } from '../machine';
  *
  * @throws {ActivateError} `IO`
  */
-export function insistOn(
-  { root }: Machine,
-  { path, aside, was }: { readonly path: TargetPath; readonly aside: TargetPath; readonly was: Expected },
-  putBack: () => void,
-): void {
+export function insistOn({ root }: Machine, { path, aside, was, ifChanged }: PutAside, putBack: () => void): void {
   let cause: unknown = changed(path);
   try {
-    if (isExpected(root, aside, was)) return;
+    if (ifChanged === 'leave' ? isUntouched(root, aside, was) : isExpected(root, aside, was)) return;
   } catch (error) {
     cause = error;
   }
@@ -60,6 +63,13 @@ export function asExpected(root: Root, { path, was }: Gone): boolean {
 
 function isBehindLink(root: Root, path: TargetPath): boolean {
   return ancestorsOf(path).some((above) => readStatus(root, above)?.kind === 'symlink');
+}
+
+/** Whether what is at a path is what the plan saw, to the last byte of a file. */
+export function isUntouched(root: Root, path: TargetPath, was: Expected): boolean {
+  if (!isExpected(root, path, was)) return false;
+  const digest = was.found.kind === 'file' ? was.found.digest : undefined;
+  return digest === undefined || digestFile(root, path) === digest;
 }
 
 /** Whether what is at a path looks like what the plan saw. */

@@ -3,9 +3,10 @@ import { backupContent } from '../../core/records/backup';
 import { exchangePaths, renamePath } from '../../system/changing';
 import { readStatus } from '../../system/reading';
 import { keepStray } from '../backups/keeping';
-import { asExpected } from './expectations';
+import { asExpected, isUntouched } from './expectations';
 import { performStep, type Stagehand } from './perform';
 import { writeSnippet } from './stage';
+import { leaveAlone } from './yielding';
 
 /**
  * Carries out a step of a transition whose swap began before a crash.
@@ -42,6 +43,7 @@ export async function undoStep(stagehand: Stagehand, step: Step): Promise<void> 
   const { root } = machine;
   if (step.op !== 'exchange' && step.op !== 'park') return performStep(stagehand, inverse(step));
   const { path, aside } = step;
+  if (step.op === 'exchange' && step.ifChanged === 'leave') return performStep(stagehand, inverse(step));
   if (readStatus(root, path) === undefined) return renamePath(root, aside, path);
   exchangePaths(root, path, aside);
   if (step.op === 'park') await keepStray(context, machine, { path, aside, generation: journal.to });
@@ -53,6 +55,8 @@ async function finishMove(stagehand: Stagehand, step: OneAct): Promise<void> {
   const { context, machine, journal } = stagehand;
   const { path, aside } = step;
   const isThere = readStatus(machine.root, path) !== undefined;
+  if (step.op === 'exchange' && step.ifChanged === 'leave' && !isUntouched(machine.root, path, step.was))
+    return leaveAlone(stagehand, step, 'nothing was added to it: switch again');
   if (step.op === 'park') return isThere ? renamePath(machine.root, path, aside) : undefined;
   if (!isThere) return renamePath(machine.root, aside, path);
   exchangePaths(machine.root, path, aside);

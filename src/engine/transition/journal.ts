@@ -28,6 +28,11 @@ export function mentionTransition({ log }: Context, { root }: Machine): void {
   log.warn('a transition is under way or was interrupted: see `activate status`');
 }
 
+/** Part of the names of what a transition makes aside; no earlier one had it. */
+export function tokenOf({ now }: Context): string {
+  return Math.floor(now()).toString(36);
+}
+
 /** Renamed to `transition.undo` it says that the way leads back: no space is needed for that on a disk that is full. */
 const READY = joinTarget(STATE, '.undo.ready');
 const UNDO = joinTarget(STATE, 'transition.undo');

@@ -3,6 +3,7 @@ import { STATE } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { joinTarget, type TargetPath } from '../../core/path';
 import { generationDirectory, GENERATIONS, parseGenerationNumber } from '../../core/records/generation';
+import { NEW_WRAPPERS_LINK } from '../../core/wrapper';
 import { isUnfinishedRecord } from '../../system/records';
 import { listDirectory, readStatus } from '../../system/reading';
 import { removeFile } from '../../system/changing';
@@ -38,6 +39,6 @@ export function sweep(machine: Machine): void {
       .map((name) => joinTarget(directory, name)),
   );
   dropMarks(machine);
-  for (const path of [NEW_POINTER, NEW_ROLE, ...records])
+  for (const path of [NEW_POINTER, NEW_ROLE, NEW_WRAPPERS_LINK, ...records])
     if (readStatus(root, path) !== undefined) removeFile(root, path);
 }

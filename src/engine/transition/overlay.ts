@@ -1,12 +1,14 @@
 import { ActivateError } from '../../core/errors';
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
 import { imageName, isImage } from '../../core/records/overlay';
+import { overlayPathOf } from '../../core/wrapper';
 import { changeMode, changeOwner, makeDirectories, makeDirectory, removeFile } from '../../system/changing';
 import { copyFile, createFile } from '../../system/copying';
 import { copyTree, readHostBytes, resolveHostPath } from '../../system/host-files';
 import { protectTree } from '../../system/protecting';
 import { digestFile, readStatus } from '../../system/reading';
 import type { Root } from '../../system/rooted';
+import { effectiveUser } from '../../system/syscalls/libc';
 import type { Addition, Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
 import { heldDescriptors, type Machine } from '../machine';
@@ -58,6 +60,17 @@ export async function copyOverlay(machine: Machine, closure: Closure, tree: Targ
     await copyTree(from as never, hostPath(root.path, to), heldDescriptors(machine));
   }
   for (const addition of closure.additions) addTo(root, tree, addition);
+  refuseOtherSources(root, closure, tree);
+}
+
+/** @throws {ActivateError} `IO` where the bytes of a wrapper are not those that were read */
+function refuseOtherSources(root: Root, { manifest, additions }: Closure, tree: TargetPath): void {
+  for (const wrapper of manifest.wrappers ?? []) {
+    const path = overlayPathOf(wrapper);
+    if (path === undefined || digestFile(root, (tree + path) as TargetPath) === wrapper.digest) continue;
+    const from = additions.find((each) => each.path === path)?.content;
+    throw changedWhileRead(from !== undefined && 'hostPath' in from ? from.hostPath : path);
+  }
 }
 
 /** Puts a file that is not below the closure's roots into the overlay. */
@@ -66,7 +79,8 @@ function addTo(root: Root, tree: TargetPath, { path, content, mode, uid, gid }: 
   makeDirectories(root, parentOf(to), 0o755);
   if (readStatus(root, to) !== undefined) removeFile(root, to);
   const bytes = 'bytes' in content ? content.bytes : readHostBytes(content.hostPath);
-  createFile(root, to, { mode, uid, gid }, bytes);
+  // Whoever is not root owns all of the overlay.
+  createFile(root, to, effectiveUser() === 0 ? { mode, uid, gid } : { mode }, bytes);
 }
 
 function refuseChanged(machine: Machine, closure: Closure, tree: TargetPath): void {

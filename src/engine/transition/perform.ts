@@ -26,9 +26,11 @@ import { errnoOf } from '../../system/syscalls/errno';
 import { keepStray } from '../backups/keeping';
 import { carry, carryBack } from '../backups/storing';
 import type { Machine } from '../machine';
+import { isWrapperStep, performWrapperStep, type WrapperStep } from '../wrappers/making';
 import { insistOn, insistOnAll, refuseLinkInTheWay } from './expectations';
 import { snippetOf } from './stage';
 import { runTmpfiles } from './tmpfiles';
+import { isAsPut, leaveAlone } from './yielding';
 
 /** What the steps of one transition share. */
 export interface Stagehand {
@@ -68,12 +70,19 @@ export async function performStep(stagehand: Stagehand, step: Step): Promise<voi
       return make(machine, step.path, step.made);
     case 'unmake':
       return unmake(stagehand, step.path, step.made);
+    case 'unexchange':
+      if (step.ifChanged === 'leave' && !isAsPut(stagehand, step))
+        return leaveAlone(stagehand, step, 'what was added to it stays');
+      return exchangePaths(machine.root, step.path, step.aside);
     default:
-      return performMove(machine, step);
+      return isWrapperStep(step) ? performWrapperStep(machine, step) : performMove(machine, step);
   }
 }
 
-type MoveStep = Exclude<Step, { op: 'create' | 'uncreate' | 'remove' | 'unremove' | 'make' | 'unmake' }>;
+type MoveStep = Exclude<
+  Exclude<Step, WrapperStep>,
+  { op: 'create' | 'uncreate' | 'remove' | 'unremove' | 'make' | 'unmake' | 'unexchange' }
+>;
 
 function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
   const { root } = machine;
@@ -83,8 +92,6 @@ function performMove(machine: Machine, step: MoveStep): Promise<void> | void {
     case 'exchange':
       exchange(root, step.path, step.aside);
       return insistOn(machine, step, () => exchangePaths(root, step.path, step.aside));
-    case 'unexchange':
-      return exchangePaths(root, step.path, step.aside);
     case 'place':
     case 'unpark':
       return renamePath(root, step.aside, step.path);

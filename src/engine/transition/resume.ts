@@ -4,7 +4,9 @@ import { isOneAct, type OneAct, pathOf, type Step } from '../../core/plan/step';
 import type { Journal } from '../../core/records/journal';
 import { readStatus } from '../../system/reading';
 import { backupContent } from '../../core/records/backup';
+import { withAccountsLocked } from '../accounts/locking';
 import type { Machine } from '../machine';
+import { restageWrappers } from '../wrappers/again';
 import { finishStep, undoStep } from './finishing';
 import { errnoOf } from '../../system/syscalls/errno';
 import type { Root } from '../../system/rooted';
@@ -27,12 +29,18 @@ export type Resumed =
 export async function resumeTransition(context: Context, machine: Machine): Promise<Resumed> {
   const journal = readJournal(machine);
   if (journal !== undefined)
-    await (journal.phase === 'swap' ? finish(context, machine, journal) : undo(context, machine, journal));
+    await withAccountsLocked(context, machine, accountSteps(journal), () =>
+      journal.phase === 'swap' ? finish(context, machine, journal) : undo(context, machine, journal),
+    );
   if (journal === undefined) return { state: 'nothing to do' };
   const { from, to } = journal;
   return journal.phase === 'swap'
     ? { state: 'finished', from, to, live: to }
     : { state: 'undone', from, to, live: from };
+}
+
+function accountSteps({ phases }: Journal): readonly Step[] {
+  return phases.swap.filter((step) => step.op === 'exchange' && step.ifChanged === 'leave');
 }
 
 async function undo(context: Context, machine: Machine, journal: Journal): Promise<void> {
@@ -51,6 +59,7 @@ async function finish(context: Context, machine: Machine, journal: Journal): Pro
   else {
     checkNextLedger(machine, journal.to);
     await orStuck(() => showGeneration(machine, journal.to));
+    await orStuck(() => restageWrappers(machine, journal.phases.create));
     for (const step of [...journal.phases.swap, ...journal.phases.remove])
       if (!isOneAct(step) || !(isDone(machine, journal, step) || isParked(machine, step)))
         await unlessOutOfReach(context, step, () => finishStep({ context, machine, journal, reach: 'in place' }, step));

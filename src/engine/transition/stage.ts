@@ -1,5 +1,7 @@
 import type { Context } from '../../context';
 import { POINTER, STATE } from '../../core/entry';
+import { wrapperUnits } from '../../core/snippet/unit';
+import { wrapperDirectoryName, WRAPPERS } from '../../core/wrapper';
 import { fullSnippetPieces, transitionSnippetPieces } from '../../core/snippet/full-snippet';
 import {
   type Generation,
@@ -31,6 +33,7 @@ import { refuseMountsIn, removeTree } from '../../system/removing';
 import { type Backup, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
 import type { Closure } from '../closure/closure';
 import { carryOverlay } from './overlay';
+import { sysusersRecord, writeSysusers } from '../accounts/records';
 import { readTimes } from '../generations';
 import { createSealed, readSealed, writeSealed } from '../records';
 import type { Machine } from '../machine';
@@ -113,18 +116,26 @@ function writeRecords(
     carrier: closure.carrier,
     ...(to.imagePath === undefined ? {} : { imagePath: to.imagePath }),
     resident: to.resident,
+    ...sysusersRecord(closure.sysusers),
     digest: to.digest,
     rules: to.rules.map(({ match, onConflict, onDrift }) => ({ match, onConflict, onDrift })),
     paths: manifest.entries.length,
     created: new Date(context.now()).toISOString(),
     version: context.version,
   };
-  writeBundle(root, staging, manifest, overlay);
+  writeBundle(root, staging, manifest, { overlay, generation: to.number });
+  writeSysusers(root, staging, closure.sysusers);
   createSealed(root, joinTarget(staging, names[0]), [renderGeneration(generation)], 0o644);
 }
 
-/** Writes what a generation and a bundle have in common: the manifest and the full snippet. */
-export function writeBundle(root: Machine['root'], directory: TargetPath, manifest: Manifest, overlay: string): void {
+/** Writes what a generation and a bundle have in common: the manifest, the full snippet and units; 0 is a bundle. */
+export function writeBundle(
+  root: Machine['root'],
+  directory: TargetPath,
+  manifest: Manifest,
+  { overlay, generation }: { readonly overlay: string; readonly generation: number },
+): void {
+  const { entries, wrappers = [] } = manifest;
   createFileFrom(root, joinTarget(directory, names[1]), { mode: 0o644 }, encodePieces(manifestPieces(manifest)));
   tidy(manifest.entries.length);
   const digests = withheldDigests(manifest);
@@ -137,8 +148,13 @@ export function writeBundle(root: Machine['root'], directory: TargetPath, manife
     root,
     joinTarget(snippets, 'activate.conf'),
     { mode: 0o644 },
-    encodePieces(fullSnippetPieces(manifest.entries, overlay)),
+    encodePieces(fullSnippetPieces(entries, overlay, { wrappers, generation })),
   );
+  for (const { name, text } of wrapperUnits(wrappers, joinTarget(WRAPPERS, wrapperDirectoryName(generation)))) {
+    const units = joinTarget(directory, 'systemd');
+    makeDirectories(root, units, 0o755);
+    createFileFrom(root, joinTarget(units, name), { mode: 0o644 }, encodePieces([text]));
+  }
 }
 
 function gcRoot(storePath: string, number: number): TargetPath {

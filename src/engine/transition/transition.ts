@@ -6,6 +6,7 @@ import type { TargetPath } from '../../core/path';
 import type { Decision } from '../../core/plan/decision';
 import { planSteps } from '../../core/plan/plan';
 import { pathOf } from '../../core/plan/step';
+import { noWrapperSteps, planWrappers, type WrapperSteps } from '../../core/plan/wrappers';
 import type { Journal, Phase } from '../../core/records/journal';
 import { storePathOf } from '../../core/records/generation';
 import { nextLedger } from '../../core/records/ledger';
@@ -19,8 +20,9 @@ import { findGeneration, readTimes } from '../generations';
 import type { Machine } from '../machine';
 import { stageMerges } from '../merging';
 import type { Destination, Prepared } from '../prepare';
+import { requireForWrappers } from '../wrappers/making';
 import { cleanUp, commit, withdraw } from './ending';
-import { dropJournal, noteUndoing, prepareUndoing, readJournal, writeJournal } from './journal';
+import { dropJournal, noteUndoing, prepareUndoing, readJournal, tokenOf, writeJournal } from './journal';
 import { performStep } from './perform';
 import { type Notes, stageGeneration, writeNotes } from './stage';
 import { hideUnused, showGeneration } from './showing';
@@ -56,6 +58,7 @@ export async function carryOut(
 ): Promise<Done> {
   requireTmpfiles();
   const notes = planNotes(context, machine, prepared);
+  requireForWrappers(notes.phases.create);
   const job: Job = {
     context,
     machine,
@@ -71,7 +74,7 @@ export async function carryOut(
   if (outcome.state !== 'done') throw failure(job, outcome);
   await cleanUp(context, machine, job.journal);
   const { from, to } = prepared;
-  const changed = prepared.decisions.filter(isVisible).length;
+  const changed = prepared.decisions.filter(isVisible).length + prepared.wrappers.changes.length;
   return {
     from: from.number,
     to: to.number,
@@ -130,14 +133,16 @@ function planNotes(context: Context, machine: Machine, prepared: Prepared): Note
   const firstBackup = (numbers.at(-1) ?? 0) + 1;
   const times = timesOf(machine, prepared);
   const earlier = earlierTimes(machine, to, state.numbers);
+  const token = tokenOf(context);
   const phases = planSteps(decisions, {
     pointer: { from: state.pointer, to: to.overlay },
     firstBackup,
     timeOf: (path) => times.get(path),
     earlierTimeOf: (path) => earlier.get(path),
     ownershipOf: (directory) => actual.directories.get(directory),
+    wrappers: wrapperSteps(prepared, token),
     self: context.uid,
-    token: Math.floor(context.now()).toString(36),
+    token,
   });
   const created = new Date(context.now()).toISOString();
   const backups = phases.backups.map(({ path, reason }, index) => ({
@@ -149,6 +154,11 @@ function planNotes(context: Context, machine: Machine, prepared: Prepared): Note
   }));
   const ledger = nextLedger(from.ledger, to.entries, decisions, { firstBackup, backups: phases.backups });
   return { from: from.number, to: to.number, ledger, phases, backups, times: ourTimes(decisions, times), firstBackup };
+}
+
+function wrapperSteps({ to, wrappers }: Prepared, token: string): WrapperSteps {
+  if (!wrappers.moves) return noWrapperSteps;
+  return planWrappers(to.wrappers, wrappers.found, { generation: to.number, overlay: to.overlay ?? '', token });
 }
 
 /** When what goes or is replaced was last changed. */
@@ -212,7 +222,7 @@ async function stage(job: Job): Promise<void> {
     tidy(prepared.decisions.length);
     if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
     await showGeneration(machine, prepared.to.number);
-    stageMerges(machine, prepared.merges);
+    stageMerges(machine, prepared);
     writeNotes(machine, notes);
   } catch (error) {
     throw notStaged(job, error);

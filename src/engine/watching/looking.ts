@@ -1,8 +1,9 @@
 import type { Context } from '../../context';
 import { POINTER, STATE } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
-import { ancestorsOf, joinTarget, parentOf, type TargetPath } from '../../core/path';
+import { ancestorsOf, isBelow, joinTarget, parentOf, type TargetPath } from '../../core/path';
 import { generationDirectory, GENERATIONS, JOURNAL } from '../../core/records/generation';
+import { WRAPPERS } from '../../core/wrapper';
 import type { Wrong } from '../../core/report/verify-report';
 import { readStatus } from '../../system/reading';
 import { errnoOf } from '../../system/syscalls/errno';
@@ -11,6 +12,7 @@ import { roleLink } from '../generations';
 import { isLocked, LOCK } from '../locked';
 import type { Machine } from '../machine';
 import { prepareTransition } from '../prepare';
+import { wrapperLink } from '../wrappers/looking';
 import { driftIn } from '../drifting';
 
 /** What a look at the machine came to. */
@@ -46,7 +48,7 @@ export function look(context: Context, machine: Machine): Look {
     const wrong = driftIn(machine, prepared);
     const paths = new Set(from.entries.map(({ path }) => path));
     const record = generationDirectory(from.number);
-    const ours = [parentOf(POINTER), STATE, GENERATIONS, record, parentOf(LOCK)];
+    const ours = [...wrapperDirectories(machine), parentOf(POINTER), STATE, GENERATIONS, record, parentOf(LOCK)];
     const places = new Set([...actual.directories.keys(), ...ours, ...ours.flatMap(ancestorsOf)]);
     const seen: Look = {
       state: 'seen',
@@ -55,7 +57,11 @@ export function look(context: Context, machine: Machine): Look {
       wrong,
       directories: watchedAt(machine, places),
       concerns: (path) =>
-        paths.has(path) || places.has(path) || OURS.has(path) || (from.number !== 0 && parentOf(path) === record),
+        paths.has(path) ||
+        places.has(path) ||
+        OURS.has(path) ||
+        isBelow(path, WRAPPERS) ||
+        (from.number !== 0 && parentOf(path) === record),
     };
     return stampOf(machine) === before ? seen : { state: 'under way' };
   } catch (error) {
@@ -66,6 +72,11 @@ export function look(context: Context, machine: Machine): Look {
 }
 
 const OURS: ReadonlySet<TargetPath> = new Set([POINTER, JOURNAL, roleLink('live'), joinTarget(STATE, 'generations')]);
+
+function wrapperDirectories(machine: Machine): TargetPath[] {
+  const link = wrapperLink(machine);
+  return link === undefined ? [] : [WRAPPERS, joinTarget(WRAPPERS, link)];
+}
 
 /** What was there a moment ago: the next look will tell. */
 function isGone(error: unknown): boolean {

@@ -128,6 +128,24 @@ export function lockExclusively(descriptor: number): Outcome {
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
+/**
+ * Locks a whole file against everybody who asks with fcntl(2), as lckpwdf(3) does; -EAGAIN where another has the lock.
+ *
+ * The lock belongs to the open file: unlike others of its kind it stays when this process closes another descriptor of it.
+ *
+ * @see F_OFD_SETLK in fcntl_locking(2)
+ */
+export function lockRecords(descriptor: number): Outcome {
+  const { fcntl, outcome } = libc();
+  // struct flock: type and whence in the first eight bytes, then start, length and pid, all of them 0.
+  const lock = new Int16Array(16);
+  lock[0] = F_WRLCK;
+  return uninterrupted(() => outcome(fcntl(architecture.fcntl, descriptor, F_OFD_SETLK, lock)));
+}
+
+const F_WRLCK = 1;
+const F_OFD_SETLK = 37;
+
 /** Writes everything that the filesystem of `descriptor` still holds in memory to disk. @see syncfs(2) */
 export function syncFilesystemOf(descriptor: number): Outcome {
   const { syncfs, outcome } = libc();

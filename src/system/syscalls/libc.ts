@@ -11,6 +11,7 @@ const architectures = {
     renameat2: 316,
     getdents64: 217,
     copyFileRange: 326,
+    fcntl: 72,
     directory: 0o200000,
     noFollow: 0o400000,
   },
@@ -20,6 +21,7 @@ const architectures = {
     renameat2: 276,
     getdents64: 61,
     copyFileRange: 285,
+    fcntl: 25,
     directory: 0o40000,
     noFollow: 0o100000,
   },
@@ -64,6 +66,7 @@ const bySignature = {
   renameat2: ['i64', 'i32', 'ptr', 'i32', 'ptr', 'u32'],
   getdents64: ['i64', 'i32', 'ptr', 'u32'],
   copyFileRange: ['i64', 'i32', 'ptr', 'i32', 'ptr', 'u64', 'u32'],
+  fcntl: ['i64', 'i32', 'i32', 'ptr'],
 } as const;
 
 type Loaded = ReturnType<typeof load>;
@@ -89,6 +92,7 @@ function load() {
     renameat2: bind(name, bySignature.renameat2),
     getdents64: bind(name, bySignature.getdents64),
     copyFileRange: bind(name, bySignature.copyFileRange),
+    fcntl: bind(name, bySignature.fcntl),
     /** The third argument of `ioctl` is a number for some requests. */
     ioctlNumber: dlopen(name, { ioctl: { args: ['i32', 'u64', 'i32'], returns: 'i32' } }).symbols.ioctl,
   };

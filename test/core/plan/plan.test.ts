@@ -49,6 +49,21 @@ function operations(steps: readonly Step[]): string[] {
 }
 
 describe('the steps of a transition', () => {
+  test('that adds users exchange the file before the pointer moves, and keep no backup', () => {
+    const at = path('/etc/passwd');
+    const found = { kind: 'file', mode: 0o644, uid: 0, gid: 0, sizeBytes: 1, digest: 'old' } as const;
+    const made = { mode: 0o644, uid: 0, gid: 0, sizeBytes: 2, digest: 'new' };
+    const { create, swap, remove, discard, backups } = plan([{ path: at, action: 'edit', found, made, mtimeNs: '7' }]);
+    const aside = path('/etc/.activate.t.1');
+    const source = '/var/lib/activate/merged/new';
+    expect(create).toEqual([{ op: 'make', path: aside, made: { kind: 'file', ...made, source } }]);
+    expect(swap).toEqual([
+      { op: 'exchange', path: at, aside, was: { found, mtimeNs: '7' }, ifChanged: 'leave' },
+      { op: 'point', from: '/old', to: '/new' },
+    ]);
+    expect([remove, discard, backups]).toEqual([[], [{ path: at, aside, was: found }], []]);
+  });
+
   test('that changes nothing but the pointer are one', () => {
     expect(plan([])).toEqual({
       create: [],

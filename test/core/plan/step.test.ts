@@ -26,10 +26,14 @@ const steps: readonly [Step, one: boolean, about: string | undefined][] = [
   [{ op: 'make', path: a, made: folder }, false, a],
   [{ op: 'point', from: undefined, to: '/x' }, false, undefined],
   [{ op: 'exchange', path: a, aside, was }, true, a],
+  [{ op: 'exchange', path: a, aside, was, ifChanged: 'leave' }, true, a],
   [{ op: 'place', path: a, aside }, true, a],
   [{ op: 'park', path: a, aside, was }, true, a],
   [{ op: 'save', aside, backup: 1 }, false, aside],
   [{ op: 'fetch', aside, backup: 1 }, false, aside],
+  [{ op: 'mount-wrappers', directory: 'made' }, false, '/run/wrappers'],
+  [{ op: 'make-wrappers', directory: path('/run/wrappers/gen-2'), wrappers: [] }, false, '/run/wrappers/gen-2'],
+  [{ op: 'point-wrappers', from: 'gen-1', to: undefined }, false, '/run/wrappers/bin'],
   [{ op: 'own', path: a, before: { mode: 1, uid: 2, gid: 3 }, after: { mode: 4, uid: 5, gid: 6 } }, false, a],
 ];
 

@@ -47,6 +47,7 @@ place = 'skip'
         },
         { match: '*.bak', place: 'skip', origin: 'activation.toml:14: path[2]' },
       ],
+      wrappers: [],
     });
   });
 
@@ -54,6 +55,7 @@ place = 'skip'
     const policy = {
       roots: ['/etc'] as TargetPath[],
       rules: [{ match: '/etc/\udcff', place: 'link' as const, origin: `${FILE}: path[1]` }],
+      wrappers: [],
     };
     expect(parsePolicy(String.raw`{"schema": 1, "path": [{"match": "/etc/\udcff", "place": "link"}]}`, FILE)).toEqual(
       policy,
@@ -64,7 +66,7 @@ place = 'skip'
 
   test('owns /etc and has no rules where nothing is said', () => {
     expect(parsePolicy('schema = 1', FILE)).toEqual(defaultPolicy);
-    expect(defaultPolicy).toEqual({ roots: ['/etc'] as TargetPath[], rules: [] });
+    expect(defaultPolicy).toEqual({ roots: ['/etc'] as TargetPath[], rules: [], wrappers: [] });
   });
 
   test.each([
@@ -134,10 +136,14 @@ describe('a policy is refused', () => {
     [
       'schema = 1\nroot = 1',
       'root: there is no such key',
-      'Did you mean roots? The keys here are schema, roots and path.',
+      'Did you mean roots? The keys here are schema, roots, path and wrapper.',
     ],
-    ['schema = 1\n"a b" = 1', '"a b": there is no such key', 'The keys here are schema, roots and path.'],
-    ['schema = 1\n[constructor]', 'constructor: there is no such key', 'The keys here are schema, roots and path.'],
+    ['schema = 1\n"a b" = 1', '"a b": there is no such key', 'The keys here are schema, roots, path and wrapper.'],
+    [
+      'schema = 1\n[constructor]',
+      'constructor: there is no such key',
+      'The keys here are schema, roots, path and wrapper.',
+    ],
     [
       'schema = 1\n[path]',
       'path: a table is not allowed',
@@ -280,7 +286,7 @@ describe('a policy is refused', () => {
     (
       roots,
       message,
-      hint = 'No root is, or lies in or above, one of /proc, /sys, /dev, /run, /nix, /gnu, /var/lib/activate.',
+      hint = 'No root is, or lies in or above, one of /proc, /sys, /dev, /run, /nix, /gnu, /var/lib/activate, /.activate.',
     ) => {
       expect(complaintAbout(JSON.stringify({ schema: 1, roots }))).toEqual([message, hint]);
     },

@@ -5,6 +5,7 @@ import { decideTransition } from '../../../src/core/plan/decide';
 import { planSteps } from '../../../src/core/plan/plan';
 import { type Journal, journalPieces, parseJournal } from '../../../src/core/records/journal';
 import { emptyLedger } from '../../../src/core/records/ledger';
+import { wrapper } from '../../support/wrappers';
 import { actualOf, anyEntries, path } from '../../support/entries';
 
 /** The journals of transitions between any two generations, from a machine that shows the first as it was placed. */
@@ -69,9 +70,18 @@ describe('a journal', () => {
     firstBackup: 1,
     identities: {},
     phases: {
-      create: [{ op: 'create', objects: [{ path: path('/etc/a'), made: { kind: 'symlink', linkText: 'x' } }] }],
+      create: [
+        { op: 'create', objects: [{ path: path('/etc/a'), made: { kind: 'symlink', linkText: 'x' } }] },
+        { op: 'mount-wrappers', directory: 'made' },
+        {
+          op: 'make-wrappers',
+          directory: path('/run/wrappers/gen-2'),
+          wrappers: [{ ...wrapper('su'), source: path('/nix/store/0-x/su') }],
+        },
+      ],
       swap: [
         { op: 'point', from: undefined, to: '/x' },
+        { op: 'point-wrappers', from: undefined, to: 'gen-2' },
         { op: 'place', path: path('/etc/b'), aside: path('/etc/.activate.x.1') },
       ],
       remove: [{ op: 'save', aside: path('/etc/.activate.x.2'), backup: 1 }],
@@ -97,6 +107,11 @@ describe('a journal', () => {
     ],
     ['a backup without a reason', '"reason":"drifted"', '"reason":"x"'],
     ['a spent backup that is no number', '"spent":[1]', '"spent":["1"]'],
+    ['a directory of wrappers elsewhere', '"/run/wrappers/gen-2"', '"/etc/gen-2"'],
+    ['a directory of wrappers of another name', '"/run/wrappers/gen-2"', '"/run/wrappers/bin"'],
+    ['a link to wrappers elsewhere', '"to":"gen-2"', '"to":"/usr/bin"'],
+    ['a wrapper without what it is made from', ',"source":"/nix/store/0-x/su"', ''],
+    ['a wrapper of a name that is none', '"name":"su"', '"name":"../su"'],
     ['a phase that is none', '"phase":"swap"', '"phase":"late"'],
   ])('with %s is refused', (_, before, after) => {
     const text = render(whole);

@@ -10,13 +10,17 @@ import {
   renderManifest,
   withheldDigests,
 } from '../../../src/core/records/manifest';
+import { anyWrappers, wrapper } from '../../support/wrappers';
 import { anyEntries, copied, direct, directory, linked, path, seeded, storeLink, whole } from '../../support/entries';
 
-const anyManifest: fc.Arbitrary<Manifest> = fc.record({
-  format: fc.constantFrom('nixos' as const, 'guix' as const, 'tree' as const),
-  roots: fc.constantFrom([path('/etc')], [path('/etc'), path('/opt/x')]),
-  entries: anyEntries,
-});
+const anyManifest: fc.Arbitrary<Manifest> = fc
+  .record({
+    format: fc.constantFrom('nixos' as const, 'guix' as const, 'tree' as const),
+    roots: fc.constantFrom([path('/etc')], [path('/etc'), path('/opt/x')]),
+    entries: anyEntries,
+    wrappers: anyWrappers,
+  })
+  .map(({ wrappers, ...plain }) => Object.assign(plain, wrappers.length === 0 ? {} : { wrappers }));
 
 function refusalOf(text: string): string {
   try {
@@ -50,6 +54,12 @@ describe('a manifest', () => {
         expect([...manifestPieces(manifest)].join('')).toBe(text);
       }),
     );
+  });
+
+  test('does not mention wrappers where there are none', () => {
+    const plain: Manifest = { format: 'tree', roots: [path('/etc')], entries: [] };
+    expect(renderManifest({ ...plain, wrappers: [] })).toBe(renderManifest(plain));
+    expect(renderManifest(plain)).toBe('{"schema":1,"format":"tree","roots":["/etc"],"entries":[\n]}\n');
   });
 
   test('does not say what is in files that not everyone may read', () => {
@@ -126,6 +136,23 @@ describe('what is no manifest is refused', () => {
     ['a directory that does not say whether it is named', { ...directory('/etc/a'), named: undefined }],
   ])('%s', (_, entry) => {
     expect(refusalOf(withEntries(entry))).toStartWith('STATE /m.json: the record is damaged: an entry is malformed: {');
+  });
+
+  test.each<[string, unknown]>([
+    ['a name that leads elsewhere', [wrapper('../x')]],
+    ['a mode that is none', [wrapper('x', { mode: 0o10000 })]],
+    ['capabilities that are none', [wrapper('x', { capabilities: 'cap_x=ep' })]],
+    ['capabilities written in another way', [wrapper('x', { capabilities: 'cap_chown+ep' })]],
+    ['a source that leads elsewhere', [wrapper('x', { source: '../x' })]],
+    ['a source that is empty', [wrapper('x', { source: '' })]],
+    ['a digest that is none', [wrapper('x', { digest: '' })]],
+    ['a key that there is not', [{ ...wrapper('x'), setuid: true }]],
+    ['two of one name', [wrapper('x'), wrapper('x')]],
+    ['another order', [wrapper('y'), wrapper('x')]],
+    ['no list', {}],
+  ])('wrappers with %s', (_, wrappers) => {
+    const text = `${JSON.stringify({ schema: 1, format: 'tree', roots: ['/etc'], wrappers }).slice(0, -1)},"entries":[\n]}\n`;
+    expect(refusalOf(text)).toBe('STATE /m.json: the record is damaged: its wrappers are malformed');
   });
 
   test.each([

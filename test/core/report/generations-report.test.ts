@@ -166,6 +166,7 @@ describe('a status', () => {
       ...status,
       booted: null,
       reboot: null,
+      interrupted: null,
       ...more,
     });
   });
@@ -177,10 +178,15 @@ describe('a status', () => {
   });
 
   test('names ten paths of a kind, and counts the others', () => {
-    const drifted = Array.from({ length: 13 }, (_, index) => `/etc/${index}`);
-    const text = renderStatus({ ...status, drifted }, 'text', ageOf);
-    expect(text.match(/^ {2}drifted: /gmu)).toHaveLength(10);
-    expect(text).toContain('  and 3 more\n');
+    const columns = Array.from({ length: 13 }, (_, index) => ({
+      path: path(`/etc/${index}`),
+      since: 'M' as const,
+      next: undefined,
+    }));
+    const text = renderStatus({ ...status, columns, kept: columns.map((each) => each.path) }, 'text', ageOf);
+    expect(text.match(/^ {2}M {4}\/etc/gmu)).toHaveLength(10);
+    expect(text.match(/^ {2}kept: /gmu)).toHaveLength(10);
+    expect(text.match(/^ {2}and 3 more$/gmu)).toHaveLength(2);
   });
 });
 

@@ -20,6 +20,13 @@ const unmanaged: Conflict = { path: a, reason: 'unmanaged', found: foundFile() }
 const drifted: Conflict = { path: path('/etc/b\n'), reason: 'drifted' };
 const blocked: Conflict = { path: path('/etc/c'), reason: 'blocked', obstacle: 'immutable' };
 
+const contradicted: Conflict = {
+  path: a,
+  reason: 'contradicted',
+  wanted: 'user a with id 1 (x.conf:1)',
+  there: 'user a with id 2',
+};
+
 describe('a conflict', () => {
   test.each<[Conflict, string]>([
     [unmanaged, "a file of the machine's is there"],
@@ -33,6 +40,8 @@ describe('a conflict', () => {
     [{ ...blocked, obstacle: 'a mount point' }, 'it is or lies in a mount point'],
     [{ ...blocked, obstacle: 'a mount point inside' }, 'there is a mount point inside'],
     [{ ...blocked, obstacle: 'a read-only filesystem' }, 'it is or lies in a read-only filesystem'],
+    [contradicted, 'the closure wants user a with id 1 (x.conf:1), and the machine has user a with id 2'],
+    [{ path: a, reason: 'managed' }, 'a generation places this file, and sysusers.d would add to it'],
   ])('%j: %s', (conflict, text) => {
     expect(describeConflict(conflict)).toBe(text);
     expect(conflictToJson(conflict)['message']).toBe(text);
@@ -46,6 +55,15 @@ describe('a conflict', () => {
       message: "a file of the machine's is there",
     });
   });
+});
+
+test('nothing overrules users and groups of the machine', () => {
+  expect(adviceOn([contradicted])).toEqual([
+    'Users, groups and their ids are never changed: change the line of the closure, or the machine, first.',
+  ]);
+  expect(adviceOn([{ path: a, reason: 'managed' }])).toEqual([
+    'Place it as a seed, or leave sysusers.d out of the closure.',
+  ]);
 });
 
 test('conflicts are all named, with what may be done about their kinds', () => {

@@ -133,17 +133,37 @@ mode = "0750"
   'etc/taken for good': 'second\n',
 };
 
-/** The paths that the machine or one of the closures has. */
-export const paths: readonly string[] = [...new Set([machine, first, second].flatMap(Object.keys))]
-  .filter((name) => name.startsWith('etc/'))
-  .map((name) => `/${name}`);
+/** Two closures that differ in their wrappers; both have those named `both` and `held`. */
+const wrapping: Readonly<Record<string, Contents>> = {
+  'wrapping first': wrappingClosure('first', ['both', 'held', 'gone'], 'mode = "4755"'),
+  'wrapping second': wrappingClosure('second', ['both', 'held', 'new'], 'mode = "2755"\ngroup = 12'),
+};
 
-/** Writes a machine, with times in the past, below `root`, and the closures `first` and `second` below `closures`. */
+function wrappingClosure(content: string, names: readonly string[], lines: string): Contents {
+  const rule = (name: string): string =>
+    `[[wrapper]]\nname = "${name}"\nsource = "bin/${name}"\n${name === 'held' ? 'capabilities = "cap_net_raw+ep"' : lines}\n`;
+  return {
+    'activation.toml': `schema = 1\n${names.map(rule).join('')}`,
+    'etc/shown': `${content}\n`,
+    ...Object.fromEntries(names.map((name) => [`bin/${name}`, `${content}\n`])),
+  };
+}
+
+/** The paths that the machine or one of the closures has. */
+export const paths: readonly string[] = [
+  ...[...new Set([machine, first, second].flatMap(Object.keys))]
+    .filter((name) => name.startsWith('etc/'))
+    .map((name) => `/${name}`),
+  ...['both', 'held'].map((name) => `/run/wrappers/bin/${name}`),
+];
+
+/** Writes a machine, with times in the past, below `root`, and the closures below `closures`. */
 export function writeMachine(root: string, closures: string): void {
   writeContents(root, machine);
   for (const directory of ['run', 'var/lib']) mkdirSync(join(root, directory), { recursive: true });
   writeContents(join(closures, 'first'), first);
   writeContents(join(closures, 'second'), second);
+  for (const [name, contents] of Object.entries(wrapping)) writeContents(join(closures, name), contents);
   const names = readdirSync(join(root, 'etc'), { recursive: true }).map(String).toSorted().toReversed();
   for (const [index, name] of names.entries()) lutimesSync(join(root, 'etc', name), 1e9, 1e9 + index);
 }

@@ -64,6 +64,19 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'the first switch': { errors: 'in turn', first: [], transition: ['switch', 'closures/first'] },
   'a switch with /var on its own': { errors: 'in turn', mounts: ['/var'], first: toFirst, transition: SECOND },
   'what the next boot shows': { errors: 'in turn', first: toFirst, transition: ['boot', 'closures/second'] },
+  'the first wrappers': { errors: 'in turn', first: [], transition: ['switch', 'closures/wrapping first'] },
+  'a switch of wrappers': {
+    errors: 'in turn',
+    mounts: ['/run/wrappers'],
+    first: [['switch', 'closures/wrapping first']],
+    transition: ['switch', 'closures/wrapping second'],
+  },
+  'a rollback of wrappers to nothing': {
+    errors: 'in turn',
+    mounts: ['/run/wrappers'],
+    first: [['switch', 'closures/wrapping first']],
+    transition: ['rollback', '0'],
+  },
   'a rollback to nothing': { errors: 'in turn', first: [...toFirst, SECOND], transition: ['rollback', '0'] },
 };
 

@@ -94,7 +94,7 @@ function setStage(directory: string, mounts: readonly string[]): [root: string, 
     standsIn(directory),
   ];
   for (const path of [root, kept, logs, stands]) mkdirSync(path);
-  for (const name of ['cp', 'systemd-tmpfiles']) {
+  for (const name of ['cp', 'systemd-tmpfiles', 'setcap', 'mount']) {
     writeFileSync(join(stands, name), stand);
     chmodSync(join(stands, name), 0o755);
   }

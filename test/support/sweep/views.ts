@@ -78,7 +78,11 @@ export function viewOf(root: string, path: string): string {
     if (text.startsWith('/')) at = '/';
     pending.push(...text.split('/').toReversed());
   }
-  return lstatSync(root + at).isDirectory() ? 'directory' : `file ${readFileSync(root + at, 'utf8')}`;
+  const status = lstatSync(root + at);
+  if (status.isDirectory()) return 'directory';
+  // Whoever runs a wrapper gets what its mode and owner say.
+  const rights = at.startsWith('/run/wrappers/') ? `${status.mode.toString(8)} ${status.uid}:${status.gid} ` : '';
+  return `file ${rights}${readFileSync(root + at, 'utf8')}`;
 }
 
 function look(path: string): Stats | undefined {

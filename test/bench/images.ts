@@ -1,0 +1,66 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeTemporaryDirectory, removeTree } from '../support/sandbox';
+import { measure, type Sample } from './measure';
+
+/** What `generate --image` is held against: the program that makes such images, on the very tree. */
+const bare = {
+  squashfs: (tree: string, to: string) =>
+    `mksquashfs ${tree} ${to} -noappend -mkfs-time 0 -all-time 0 -no-progress -quiet -comp zstd`.split(' '),
+  erofs: (tree: string, to: string) =>
+    ['mkfs.erofs', '--quiet', '-T0', '-U7f0d4aa2-0000-4000-8000-000000000000', to, tree] as const,
+} as const;
+
+export const imageKinds = ['squashfs', 'erofs'] as const;
+
+/** Samples of `activate generate --image` and of the bare program, by turns. */
+export function measureImages(
+  activate: string,
+  kind: (typeof imageKinds)[number],
+  { files, runs }: { readonly files: number; readonly runs: number },
+): { readonly ours: Sample[]; readonly bare: Sample[] } {
+  const top = makeTemporaryDirectory();
+  try {
+    writeTree(join(top, 'tree'), files);
+    const [ours, others]: [Sample[], Sample[]] = [[], []];
+    for (let run = 0; run <= runs; run += 1) {
+      const output = join(top, 'bundle');
+      ours.push(insist([activate, 'generate', join(top, 'tree'), '--output', output, '--image', kind]));
+      rmSync(output, { recursive: true });
+      others.push(insist(bare[kind](join(top, 'tree'), join(top, 'image'))));
+      rmSync(join(top, 'image'));
+    }
+    return { ours, bare: others };
+  } finally {
+    removeTree(top);
+  }
+}
+
+function insist(command: readonly string[]): Sample {
+  const sample = measure(command);
+  if (sample.status !== 0) throw new Error(`${command.join(' ')}: status ${sample.status}\n${sample.stderr}`);
+  return sample;
+}
+
+/** Text of 0.2 to 8 KiB a file, 3 on average, which is what an /etc has, and as compressible. */
+function writeTree(tree: string, files: number): void {
+  const next = numbers();
+  for (let index = 0; index < files; index += 1) {
+    const directory = join(tree, 'etc', `section-${index % 300}`);
+    if (index < 300) mkdirSync(directory, { recursive: true });
+    const size = 200 + 7800 * (next() / 2 ** 32) ** 2;
+    let text = `# entry ${index}\n`;
+    while (text.length < size) text += `${words[next() % words.length]}-${next() % 997} = ${next().toString(36)}\n`;
+    writeFileSync(join(directory, `entry-${index}.conf`), text);
+  }
+}
+
+const words = 'listen address timeout enable path user group mode option allow deny include server client limit'.split(
+  ' ',
+);
+
+/** The same numbers in every run. */
+function numbers(): () => number {
+  let state = 1;
+  return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
+}
