@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { runActivate } from './cli';
+import { insistOnDocument } from './documents';
 import type { TestMachine } from './machine';
 import type { Sandbox } from './sandbox';
 
@@ -96,7 +97,10 @@ function linesIn(text: string): Line[] {
   return text
     .split('\n')
     .slice(0, -1)
-    .map((line) => JSON.parse(line) as Line);
+    .map((line) => {
+      insistOnDocument(['watch', '--json'], line);
+      return JSON.parse(line) as Line;
+    });
 }
 
 /** Events in short: what happened, and where. */

@@ -196,7 +196,7 @@ export const documents = {
     v.strictObject({ ...event('right'), path, generation: generationNumber }),
     v.strictObject({ ...event('repaired'), path, generation: generationNumber, backup: v.optional(count) }),
     v.strictObject({ ...event('held back'), path, seconds: count, generation: generationNumber }),
-    v.strictObject({ ...event('in the way'), conflict, generation: generationNumber }),
+    v.strictObject({ ...event('in the way'), path, conflict, generation: generationNumber }),
     v.strictObject({ ...event('interrupted'), hint: v.string() }),
     v.strictObject({ ...event('unwatched'), path, message: v.string(), hint: v.string() }),
     v.strictObject({

@@ -89,7 +89,7 @@ export function logEntries(seen: WatchEvent): readonly Entry[] {
 export function eventToJson(seen: WatchEvent, time: string): Record<string, unknown> {
   const head = { schema: 1, time, event: seen.event };
   if (seen.event === 'in the way')
-    return { ...head, conflict: conflictToJson(seen.conflict), generation: seen.generation };
+    return { ...head, path: seen.conflict.path, conflict: conflictToJson(seen.conflict), generation: seen.generation };
   if (seen.event === 'refused')
     return { ...head, closure: seen.closure, conflicts: seen.conflicts.map(conflictToJson) };
   if (seen.event !== 'new closure') return { ...head, ...seen };
