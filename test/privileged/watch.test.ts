@@ -1,5 +1,14 @@
 import { expect, test } from 'bun:test';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { type TestMachine, withMachine } from '../support/machine';
 import { inShort, startWatchOn, waitFor } from '../support/watching';
 
@@ -70,7 +79,7 @@ test('a service sees drift as it happens, knows the switches of others, and ends
 test('a program that writes its file again and again is not fought', async () => {
   await withMachine({}, async (machine) => {
     await switchTo(machine);
-    const { until, end, lines } = await startWatchOn(machine, '--repair');
+    const { until, end, lines } = await startWatchOn(machine, ['--repair']);
     const script = 'while :; do echo mine >/etc/copy; sleep 0.002; done';
     const writer = machine.start(['bash', '-c', script]);
     await until((seen) => seen.some(({ event }) => event === 'held back'));
@@ -92,6 +101,37 @@ test('a program that writes its file again and again is not fought', async () =>
   });
 });
 
+test('a wrapper that somebody took the rights from gets them back', async () => {
+  await withMachine({}, async (machine) => {
+    mkdirSync(machine.on('/var/c/bin'), { recursive: true });
+    mkdirSync(machine.on('/var/c/etc'));
+    writeFileSync(machine.on('/var/c/etc/motd'), 'motd\n');
+    writeFileSync(machine.on('/var/c/bin/id'), '#!/bin/sh\n', { mode: 0o755 });
+    writeFileSync(machine.on('/var/c/activation.toml'), 'schema = 1\n[[wrapper]]\nname = "id"\nsource = "bin/id"\n');
+    await machine.activate('switch', '/var/c');
+    const { until, end, lines } = await startWatchOn(machine, ['--repair']);
+    await machine.shell('chmod 0755 /run/wrappers/bin/id');
+    await until((seen) => inShort(seen).includes('repaired /run/wrappers/bin/id'));
+    expect(lines()[1]).toMatchObject({ what: 'its mode is 0755, not 4755' });
+    expect(await machine.shell('stat -Lc %a /run/wrappers/bin/id')).toBe('4755\n');
+    await machine.shell('rm /run/wrappers/bin/id');
+    await until((seen) => inShort(seen).at(-1) === 'held back /run/wrappers/bin/id');
+    expect(await end()).toBe(0);
+    await machine.activate('verify', '--repair');
+    expect(await machine.activate('verify')).toContain('as recorded.');
+  });
+});
+
+test('a user who is not root is told what drifts', async () => {
+  await withMachine({}, async (machine) => {
+    await switchTo(machine);
+    const { until, end } = await startWatchOn(machine, [], 'nobody');
+    rmSync(machine.on('/etc/motd'));
+    await until((seen) => inShort(seen).at(-1) === 'drift /etc/motd');
+    expect(await end()).toBe(0);
+  });
+});
+
 test('each of 10,000 paths that drift at once is named once, and memory stays flat', async () => {
   await withMachine({}, async (machine) => {
     const DIRECTORIES = 200;
@@ -99,7 +139,13 @@ test('each of 10,000 paths that drift at once is named once, and memory stays fl
     const names = Array.from({ length: DIRECTORIES }, (_, directory) =>
       Array.from({ length: FILES }, (_, file) => `d${directory}/f${file}`),
     ).flat();
-    await switchTo(machine, Object.fromEntries(names.map((name) => [name, 'x\n'])));
+    const [system, file] = ['system', 'file'].map((name) => `/nix/store/${'a'.repeat(32)}-${name}`);
+    mkdirSync(machine.on('/nix/store'), { recursive: true });
+    writeFileSync(machine.on(`${file}`), 'x\n');
+    for (let directory = 0; directory < DIRECTORIES; directory += 1)
+      mkdirSync(machine.on(`${system}/etc/d${directory}`), { recursive: true });
+    for (const name of names) symlinkSync(`${file}`, machine.on(`${system}/etc/${name}`));
+    await machine.activate('switch', `${system}`);
     const { until, end, lines, pid } = await startWatchOn(machine);
     expect(watchesOf(pid)).toBeWithin(DIRECTORIES, DIRECTORIES + 20);
     const storm = (linkTextOf: (name: string) => string): void => {
@@ -111,10 +157,11 @@ test('each of 10,000 paths that drift at once is named once, and memory stays fl
     storm(() => '/elsewhere');
     await until((seen) => seen.length > names.length);
     storm(() => '/somewhere/else');
+    const overlay = readlinkSync(machine.on('/run/filesystem-overlay'));
     rmSync(machine.on('/run/filesystem-overlay'));
-    await until((seen) => inShort(seen).at(-1) === 'drift /run/filesystem-overlay');
+    await until((seen) => seen.at(-1)?.path === '/run/filesystem-overlay');
     storm((name) => `/run/filesystem-overlay/etc/${name}`);
-    symlinkSync('/var/lib/activate/generations/1/tree', machine.on('/run/filesystem-overlay'));
+    symlinkSync(overlay, machine.on('/run/filesystem-overlay'));
     await until((seen) => seen.filter(({ event }) => event === 'right').length > names.length);
     const mostMiB = statusOf(pid, 'VmHWM') / 1024;
     console.log(`${names.length} paths drifted at once: watch took ${Math.round(mostMiB)} MiB at most`);

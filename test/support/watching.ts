@@ -28,7 +28,7 @@ export async function waitFor(isSo: () => boolean, describe: () => string): Prom
   const begun = performance.now();
   while (!isSo()) {
     if (performance.now() - begun > PATIENCE_MS) throw new Error(`it does not come: ${describe()}`);
-    await Bun.sleep(10);
+    await Bun.sleep(25);
   }
 }
 
@@ -70,10 +70,15 @@ const OUTPUT = '/var/watch.out';
 /** Runs the built program as a service would. */
 export async function startWatchOn(
   machine: TestMachine,
-  ...argv: readonly string[]
+  argv: readonly string[] = [],
+  user: 'root' | 'nobody' = 'root',
 ): Promise<Watching & { readonly pid: number; readonly messages: () => string }> {
-  const script = `exec activate watch --json "$@" >${OUTPUT} 2>${OUTPUT}.messages`;
-  const { pid, kill, finished } = machine.start(['bash', '-c', script, 'bash', ...argv]);
+  // The project may lie where others than root may not look.
+  const script = `exec /var/activate watch --json "$@" >${OUTPUT} 2>${OUTPUT}.messages`;
+  await machine.shell(
+    `install "$(command -v activate)" /var/activate; for each in '' .messages; do install -m 0666 /dev/null ${OUTPUT}$each; done`,
+  );
+  const { pid, kill, finished } = machine.start(['bash', '-c', script, 'bash', ...argv], { user });
   const textOf = (path: string): string => {
     try {
       return readFileSync(machine.on(path), 'utf8');
@@ -87,9 +92,24 @@ export async function startWatchOn(
     kill('SIGTERM');
     return (await finished).status;
   };
-  const started = watching(() => linesIn(textOf(OUTPUT)), end);
+  const started = watching(
+    newLinesOf(() => textOf(OUTPUT)),
+    end,
+  );
   await started.until((lines) => lines.length > 0);
   return { ...started, pid, messages: () => textOf(`${OUTPUT}.messages`) };
+}
+
+/** What is read already is not read again: there may be many lines. */
+function newLinesOf(text: () => string): () => readonly Line[] {
+  const lines: Line[] = [];
+  let end = 0;
+  return () => {
+    const more = text().slice(end);
+    lines.push(...linesIn(more));
+    end += more.lastIndexOf('\n') + 1;
+    return lines;
+  };
 }
 
 /** A line that is being written is no line yet. */
