@@ -1,20 +1,28 @@
 import type { ImageKind } from './records/overlay';
 import type { TargetPath } from './path';
+import type { Unit } from './snippet/unit';
 
 /** Where a machine without `activate` mounts the image of a bundle. */
 export const IMAGE_MOUNT = '/run/activate/image' as TargetPath;
 
-/** The name that systemd insists on for a unit that mounts something at {@link IMAGE_MOUNT}. */
-export const IMAGE_UNIT = 'run-activate-image.mount';
+/** An image, on the machine that shows it, and where that is to be. */
+export interface MountedImage {
+  readonly image: string;
+  readonly kind: ImageKind;
+  readonly at: TargetPath;
+}
 
 /**
- * The unit that mounts the image of a bundle before systemd-tmpfiles carries out the full snippet.
+ * The unit that mounts an image before systemd-tmpfiles carries out the full snippet; systemd insists on its name.
  *
- * @param image where the image is on the machine that shows it
  * @see systemd.mount(5)
  */
-export function renderMountUnit(image: string, kind: ImageKind): string {
-  return `# Made by activate: shows the image of a bundle.
+export function mountUnit({ image, kind, at }: MountedImage): Unit {
+  return { name: `${at.slice(1).replaceAll('/', '-')}.mount`, text: renderMountUnit({ image, kind, at }) };
+}
+
+function renderMountUnit({ image, kind, at }: MountedImage): string {
+  return `# Made by activate: shows an image.
 [Unit]
 Description=The image that /etc is shown from
 DefaultDependencies=no
@@ -23,7 +31,7 @@ Before=local-fs.target umount.target systemd-tmpfiles-setup.service
 
 [Mount]
 What=${image.replaceAll('%', '%%')}
-Where=${IMAGE_MOUNT}
+Where=${at}
 Type=${kind}
 Options=loop,ro,nosuid,nodev
 

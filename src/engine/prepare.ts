@@ -10,6 +10,7 @@ import type { Entry } from '../core/entry';
 import { decideWrappers, type WrapperAnswer, type WrappersFound } from '../core/plan/wrappers';
 import type { Wrapper } from '../core/wrapper';
 import { ActivateError } from '../core/errors';
+import { whyNotInUnit } from '../core/mount-unit';
 import type { Actual } from '../core/found';
 import { backupContent } from '../core/records/backup';
 import { type AttitudeRule, carrierPath, type Generation, overlayOf } from '../core/records/generation';
@@ -32,8 +33,10 @@ import {
   type State,
 } from './generations';
 import { type Content, type Elsewhere, isCarried, noContent } from './closure/content';
+import { unlessDamaged } from './closure/source';
 import type { Machine } from './machine';
 import { readMerges } from './merging';
+import { isShown, mountedNumbers } from './transition/showing';
 import { scan } from './scan';
 import { lookAtWrappers } from './wrappers/looking';
 import { refuseLostSources } from './wrappers/sources';
@@ -258,11 +261,10 @@ function closureDestination(
   target: Target & { readonly kind: 'closure' },
   { state, live, content }: Known,
 ): Destination {
-  const closure = readClosure(context, machine, target.argument, {
-    ...target,
-    source: content.source,
-    known: live.entries,
-  });
+  const { source } = content;
+  const closure = unlessDamaged(source, () =>
+    readClosure(context, machine, target.argument, { ...target, source, known: live.entries }),
+  );
   const imagePath = target.inPlace === true ? imagePathOf(machine, closure) : undefined;
   const resident = target.resident === true;
   const digest = digestOf(closure, resident);
@@ -271,7 +273,7 @@ function closureDestination(
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
   const known = [isRecorded(live) ? live.generation : undefined, findGeneration(machine, state.default)];
   const same = known.find((each) => each?.digest === digest && each.imagePath === imagePath);
-  if (same !== undefined && isCarried(machine, same))
+  if (same !== undefined && canBeShown(machine, same, content))
     return {
       number: same.number,
       closure: undefined,
@@ -286,7 +288,7 @@ function closureDestination(
       rules,
       consent: new Set(),
     };
-  const number = Math.max(0, ...state.numbers) + 1;
+  const number = Math.max(0, ...state.numbers, ...mountedNumbers(machine)) + 1;
   const overlay = overlayOf(number, closure, resident);
   return {
     number,
@@ -304,9 +306,21 @@ function closureDestination(
   };
 }
 
+/** Whether what carries a generation is there and, where it has to be mounted again, was found to be as it was. */
+function canBeShown(machine: Machine, generation: Generation, { elsewhere }: Content): boolean {
+  const { overlay } = generation;
+  return isCarried(machine, generation) && (isShown(machine, overlay) || elsewhere.has(overlay));
+}
+
 /** Where an image is in the tree at the root, to be used there. */
 function imagePathOf({ root }: Machine, { imageFile, name }: Closure): TargetPath {
   const file = imageFile === undefined ? undefined : targetPathOf(root.path, imageFile);
+  const why = file === undefined ? undefined : whyNotInUnit(file);
+  if (why !== undefined)
+    throw new ActivateError('USAGE', `a boot could not mount it: ${why}`, {
+      path: name,
+      hint: 'Leave --in-place out.',
+    });
   if (file !== undefined) return file;
   throw new ActivateError('USAGE', 'only an image that is below the root can be used in place', {
     path: name,
@@ -323,7 +337,7 @@ function digestOf({ manifest, carrier, sysusers }: Closure, resident: boolean): 
   });
 }
 
-function refuseMissingOverlay(machine: Machine, generation: Generation): void {
+export function refuseMissingOverlay(machine: Machine, generation: Generation): void {
   const { number } = generation;
   if (isCarried(machine, generation)) return;
   throw new ActivateError('REFUSED', `generation ${number} cannot be shown: its content is gone`, {

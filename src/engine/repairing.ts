@@ -3,10 +3,10 @@ import type { Conflict } from '../core/plan/decision';
 import { ancestorsOf, type TargetPath } from '../core/path';
 import type { Switched } from '../core/report/outcome';
 import { withContent } from './closure/content';
-import { readState } from './generations';
+import { readGeneration, readState } from './generations';
 import { withLockedMachine } from './locked';
 import type { Machine } from './machine';
-import { type Prepared, prepareTransition } from './prepare';
+import { type Prepared, prepareTransition, refuseMissingOverlay } from './prepare';
 import { driftIn } from './drifting';
 import { carryOutNow, refuseForeignPointer, refuseUnread, resumeFirst } from './switching';
 import { isVisible } from './transition/transition';
@@ -29,7 +29,9 @@ export interface Repaired {
 export function repair(context: Context, due: ReadonlySet<TargetPath> | 'all'): Promise<Repaired> {
   return withLockedMachine(context, async (machine) => {
     await resumeFirst(context, machine);
-    const target = { kind: 'generation', number: readState(machine).live } as const;
+    const { live } = readState(machine);
+    if (live !== 0) refuseMissingOverlay(machine, readGeneration(machine, live, 'live'));
+    const target = { kind: 'live' } as const;
     return withContent(context, machine, target, async (content) => {
       const prepared = prepareTransition(context, machine, target, { content });
       const part = due === 'all' ? prepared : withoutOthers(prepared, due);

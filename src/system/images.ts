@@ -21,14 +21,33 @@ export function sizeOf(path: string): number {
 
 /** Which filesystem a file is an image of; `undefined` for anything else. */
 export function imageKindOf(path: string): ImageKind | undefined {
+  const head = readHead(path);
+  return magics.find(({ offset, bytes }) => head.subarray(offset, offset + bytes.length).equals(Buffer.from(bytes)))
+    ?.kind;
+}
+
+/**
+ * How many bytes an image needs, as its superblock has it: not every kernel misses those that were cut off before they are read.
+ *
+ * @see squashfs_fs.h, erofs_fs.h of Linux: `bytes_used`; `blkszbits`, `blocks`
+ */
+export function neededSize(path: string, kind: ImageKind): number {
+  const head = readHead(path);
+  return kind === 'squashfs'
+    ? Number(head.readBigUInt64LE(40))
+    : head.readUInt32LE(1024 + 36) * 2 ** head.readUInt8(1024 + 12);
+}
+
+/** As far as the longest superblock of the kinds; zeros where there is less. */
+const HEAD_BYTES = 2048;
+
+function readHead(path: string): Buffer {
   return attempt('read the file', path, () => {
     const descriptor = openSync(path, 'r');
     try {
-      return magics.find(({ offset, bytes }) => {
-        const found = Buffer.alloc(bytes.length);
-        readSync(descriptor, found, 0, bytes.length, offset);
-        return found.equals(Buffer.from(bytes));
-      })?.kind;
+      const head = Buffer.alloc(HEAD_BYTES);
+      readSync(descriptor, head, 0, HEAD_BYTES, 0);
+      return head;
     } finally {
       close(descriptor);
     }

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeTemporaryDirectory, removeTree } from '../support/sandbox';
+import { openNamespace } from '../support/namespace';
 import { measure, type Sample } from './measure';
 
 /** What `generate --image` is held against: the program that makes such images, on the very tree. */
@@ -36,6 +37,36 @@ export function measureImages(
   }
 }
 
+/** Samples of `activate switch` between two trees, and between bundles of the same content with an image of each kind, by turns. */
+export async function measureSwitches(
+  activate: string,
+  { files, runs }: { readonly files: number; readonly runs: number },
+): Promise<Readonly<Record<'tree' | (typeof imageKinds)[number], Sample[]>>> {
+  const samples = { tree: [] as Sample[], squashfs: [] as Sample[], erofs: [] as Sample[] };
+  const top = makeTemporaryDirectory();
+  const kinds = ['tree', ...imageKinds] as const;
+  const machines = await Promise.all(kinds.map(async (kind) => ({ kind, machine: await openNamespace() })));
+  try {
+    for (const name of ['one', 'two']) {
+      writeTree(join(top, name), files);
+      if (name === 'two') change(join(top, name), files);
+      for (const kind of imageKinds)
+        insist([activate, 'generate', join(top, name), '--output', join(top, `${name}-${kind}`), '--image', kind]);
+    }
+    for (let run = 0; run <= runs; run += 1) {
+      const name = run % 2 === 0 ? 'one' : 'two';
+      for (const { kind, machine } of machines) {
+        const closure = join(top, kind === 'tree' ? name : `${name}-${kind}`);
+        samples[kind].push(insist(machine.enter([activate, 'switch', closure])));
+      }
+    }
+    return samples;
+  } finally {
+    for (const { machine } of machines) await machine.close();
+    removeTree(top);
+  }
+}
+
 function insist(command: readonly string[]): Sample {
   const sample = measure(command);
   if (sample.status !== 0) throw new Error(`${command.join(' ')}: status ${sample.status}\n${sample.stderr}`);
@@ -53,6 +84,12 @@ function writeTree(tree: string, files: number): void {
     while (text.length < size) text += `${words[next() % words.length]}-${next() % 997} = ${next().toString(36)}\n`;
     writeFileSync(join(directory, `entry-${index}.conf`), text);
   }
+}
+
+/** Every hundredth file. */
+function change(tree: string, files: number): void {
+  for (let index = 0; index < files; index += 100)
+    writeFileSync(join(tree, 'etc', `section-${index % 300}`, `entry-${index}.conf`), 'changed\n');
 }
 
 const words = 'listen address timeout enable path user group mode option allow deny include server client limit'.split(

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Namespace, openNamespace } from '../support/namespace';
 import { writeClosures } from './closures';
-import { imageKinds, measureImages } from './images';
+import { imageKinds, measureImages, measureSwitches } from './images';
 import { measure, type Sample } from './measure';
 import { measureSafety, type Safety } from './safety';
 
@@ -21,7 +21,22 @@ interface Row {
 startUp();
 for (const entries of sizes.length > 0 ? sizes : [300, 1500, 10_000, 100_000]) await benchmark(entries);
 
-for (const files of imageSizes) for (const kind of imageKinds) images(kind, files);
+for (const files of imageSizes) {
+  for (const kind of imageKinds) images(kind, files);
+  await switches(files);
+}
+
+/** A switch between images, beside one between trees of the same content; the first is from nothing and not counted. */
+async function switches(files: number): Promise<void> {
+  const { tree, squashfs, erofs } = await measureSwitches(activate, { files, runs: RUNS });
+  const base = { what: 'activate switch TREE', samples: tree };
+  const rows = [
+    { what: 'activate switch, squashfs', samples: squashfs },
+    { what: 'activate switch, erofs', samples: erofs },
+    base,
+  ];
+  print(`${files} files, 1 % changed`, rows, base);
+}
 
 /** An image of a tree, beside what the bare program takes. */
 function images(kind: (typeof imageKinds)[number], files: number): void {

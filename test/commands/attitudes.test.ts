@@ -27,8 +27,8 @@ function motd(sandbox: Sandbox): string {
 
 describe('a conflict', () => {
   test('is refused, with every path and what to do about it', async () => {
-    await withConflict(async (sandbox, closure) => {
-      writeContents(closure, { 'etc/x': { link: 'elsewhere' } });
+    await withConflict(async (sandbox) => {
+      const closure = writeClosure(sandbox, 'a', { 'etc/x': { link: 'elsewhere' } });
       const activate = activateOn(sandbox);
       await activate('resume');
       const before = takeSnapshot(sandbox.root);

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { activateOn, insistOn } from '../support/cli';
 import { writeClosure, writeContents } from '../support/closures';
+import { testFor } from '../support/overlay';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 import { compareSnapshots, takeSnapshot } from '../support/snapshot';
 
@@ -16,6 +17,12 @@ function state(sandbox: Sandbox): readonly [live: string, next: string, motd: st
     ? readFileSync(sandbox.on(`${readlinkSync(pointer)}/etc/motd`), 'utf8')
     : '';
   return [read('live').replace('generations/', ''), read('default').replace('generations/', ''), motd];
+}
+
+/** Where a generation shows what it does. */
+function overlayOf(sandbox: Sandbox, number: number): string {
+  const text = readFileSync(sandbox.on(`${STATE}/generations/${number}/generation.json`), 'utf8');
+  return (JSON.parse(text) as { overlay: string }).overlay;
 }
 
 /** Closures `1`, `2` …, of which each has another motd. */
@@ -72,7 +79,7 @@ describe('boot', () => {
       expect(takeSnapshot(sandbox.on('/etc'), { inodes: true })).toEqual(before);
       expect(state(sandbox)).toEqual(['1', '2', '1\n']);
       expect(readFileSync(sandbox.on(`${STATE}/default/tmpfiles.d/activate.conf`), 'utf8')).toContain(
-        `L+ /run/filesystem-overlay - - - - ${STATE}/generations/2/tree\n`,
+        `L+ /run/filesystem-overlay - - - - ${overlayOf(sandbox, 2)}\n`,
       );
       expect(await activate('boot', '2')).toMatchObject({
         status: 0,
@@ -143,38 +150,43 @@ describe('rollback', () => {
 });
 
 describe('list', () => {
-  test('has a line for each generation, and says which is what', async () => {
-    await withClosures(3, async (sandbox) => {
-      const activate = insistOn(sandbox);
-      expect(await activate('list')).toBe('There are no generations: nothing is managed.\n');
-      for (const closure of ['1', '2', '3']) await activate('switch', `closures/${closure}`);
-      await activate('test', '2');
-      writeContents(sandbox.root, { 'run/activate/boot.json': '{"schema": 1, "chosen": 1}' });
-      const lines = (await activate('list')).split('\n');
-      const at = String.raw`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d`;
-      const closures = sandbox.on('/closures');
-      const rows = [
-        'number  made                 format  overlay  paths  role     closure',
-        `1       ${at}  tree    tree     3      booted   ${closures}/1`,
-        `2       ${at}  tree    tree     3      live     ${closures}/2`,
-        `3       ${at}  tree    tree     3      default  ${closures}/3`,
-        '',
-      ];
-      expect(lines).toEqual(rows.map((row) => expect.stringMatching(new RegExp(`^${row}$`)) as string));
-      expect(await activate('status')).toMatch(/^booted {3}generation 1, made /mu);
-      expect(JSON.parse(await activate('list', '--json'))).toMatchObject({
-        schema: 1,
-        live: 2,
-        default: 3,
-        booted: 1,
-        generations: [
-          { number: 1, roles: ['booted'], format: 'tree', paths: 3 },
-          { number: 2, roles: ['live'] },
-          { number: 3, roles: ['default'] },
-        ],
+  testFor(
+    ['tree'],
+    'it shows what the overlay is',
+    'has a line for each generation, and says which is what',
+    async () => {
+      await withClosures(3, async (sandbox) => {
+        const activate = insistOn(sandbox);
+        expect(await activate('list')).toBe('There are no generations: nothing is managed.\n');
+        for (const closure of ['1', '2', '3']) await activate('switch', `closures/${closure}`);
+        await activate('test', '2');
+        writeContents(sandbox.root, { 'run/activate/boot.json': '{"schema": 1, "chosen": 1}' });
+        const lines = (await activate('list')).split('\n');
+        const at = String.raw`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d`;
+        const closures = sandbox.on('/closures');
+        const rows = [
+          'number  made                 format  overlay  paths  role     closure',
+          `1       ${at}  tree    tree     3      booted   ${closures}/1`,
+          `2       ${at}  tree    tree     3      live     ${closures}/2`,
+          `3       ${at}  tree    tree     3      default  ${closures}/3`,
+          '',
+        ];
+        expect(lines).toEqual(rows.map((row) => expect.stringMatching(new RegExp(`^${row}$`)) as string));
+        expect(await activate('status')).toMatch(/^booted {3}generation 1, made /mu);
+        expect(JSON.parse(await activate('list', '--json'))).toMatchObject({
+          schema: 1,
+          live: 2,
+          default: 3,
+          booted: 1,
+          generations: [
+            { number: 1, roles: ['booted'], format: 'tree', paths: 3 },
+            { number: 2, roles: ['live'] },
+            { number: 3, roles: ['default'] },
+          ],
+        });
       });
-    });
-  });
+    },
+  );
 });
 
 function generations(sandbox: Sandbox): string[] {
@@ -229,7 +241,7 @@ test('status says when the pointer does not show what is live, and a switch puts
     await activate('switch', 'closures/2');
     const pointer = sandbox.on('/run/filesystem-overlay');
     for (const [script, word] of [
-      [`ln -sfn ${STATE}/generations/1/tree ${pointer}`, 'wrong'],
+      [`ln -sfn ${overlayOf(sandbox, 1)} ${pointer}`, 'wrong'],
       [`rm ${pointer}`, 'missing'],
     ] as const) {
       Bun.spawnSync(['sh', '-c', script]);

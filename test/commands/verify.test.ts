@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { activateOn, insistOn } from '../support/cli';
 import { writeClosure } from '../support/closures';
+import { testFor } from '../support/overlay';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 import { compareSnapshots, takeSnapshot } from '../support/snapshot';
 
@@ -152,43 +153,48 @@ test('verify --repair changes nothing where a policy forbids it', async () => {
   });
 });
 
-test('a record that was changed where nothing protects it is found by its content', async () => {
-  await withGeneration(async (sandbox) => {
-    expect(spawnSync('chattr', ['-R', '-i', sandbox.on(TREE)]).status).toBe(0);
-    expect(await insistOn(sandbox)('status')).toContain('Generation 1 is not protected');
-    writeFileSync(sandbox.on(`${TREE}/etc/motd`), 'MOTD\n');
-    writeFileSync(sandbox.on(`${TREE}/etc/whole/inside`), 'INSIDE\n');
-    const { status, stdout } = await activateOn(sandbox)('verify', '--json');
-    const since = expect.any(String) as string;
-    const { wrong } = JSON.parse(stdout) as { wrong: object[] };
-    expect([status, wrong]).toEqual([
-      1,
-      [
-        {
-          path: '/etc/motd',
-          what: 'the record of generation 1 was changed: its content is another',
-          since,
-          at: 'record',
-        },
-        {
-          path: '/etc/whole',
-          what: 'the record of generation 1 was changed: something in it is another',
-          since,
-          at: 'record',
-        },
-      ],
-    ]);
-    // Nothing can be placed from it: the way out makes it anew.
-    const repair = await activateOn(sandbox)('verify', '--repair');
-    expect(repair.status).toBe(1);
-    expect(repair.stdout).toEndWith(
-      `Generation 1 was changed itself, which nothing can be placed from: \`activate rollback\`, then \`activate switch ${sandbox.on('/closures/one')}\` makes it anew.\n`,
-    );
-    await insistOn(sandbox)('rollback');
-    await insistOn(sandbox)('switch', sandbox.on('/closures/one'));
-    expect(await insistOn(sandbox)('verify')).toBe('4 paths of generation 2 as recorded.\n');
-  });
-});
+testFor(
+  ['tree'],
+  'nobody can write to the others',
+  'a record that was changed where nothing protects it is found by its content',
+  async () => {
+    await withGeneration(async (sandbox) => {
+      expect(spawnSync('chattr', ['-R', '-i', sandbox.on(TREE)]).status).toBe(0);
+      expect(await insistOn(sandbox)('status')).toContain('Generation 1 is not protected');
+      writeFileSync(sandbox.on(`${TREE}/etc/motd`), 'MOTD\n');
+      writeFileSync(sandbox.on(`${TREE}/etc/whole/inside`), 'INSIDE\n');
+      const { status, stdout } = await activateOn(sandbox)('verify', '--json');
+      const since = expect.any(String) as string;
+      const { wrong } = JSON.parse(stdout) as { wrong: object[] };
+      expect([status, wrong]).toEqual([
+        1,
+        [
+          {
+            path: '/etc/motd',
+            what: 'the record of generation 1 was changed: its content is another',
+            since,
+            at: 'record',
+          },
+          {
+            path: '/etc/whole',
+            what: 'the record of generation 1 was changed: something in it is another',
+            since,
+            at: 'record',
+          },
+        ],
+      ]);
+      // Nothing can be placed from it: the way out makes it anew.
+      const repair = await activateOn(sandbox)('verify', '--repair');
+      expect(repair.status).toBe(1);
+      expect(repair.stdout).toEndWith(
+        `Generation 1 was changed itself, which nothing can be placed from: \`activate rollback\`, then \`activate switch ${sandbox.on('/closures/one')}\` makes it anew.\n`,
+      );
+      await insistOn(sandbox)('rollback');
+      await insistOn(sandbox)('switch', sandbox.on('/closures/one'));
+      expect(await insistOn(sandbox)('verify')).toBe('4 paths of generation 2 as recorded.\n');
+    });
+  },
+);
 
 test('verify of a machine where nothing is managed says so', async () => {
   await withSandbox(async (sandbox) => {

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { IMAGE_MOUNT, IMAGE_UNIT } from '../../src/core/mount-unit';
+import { IMAGE_MOUNT, mountUnit } from '../../src/core/mount-unit';
+import { path } from '../support/entries';
 import { writeContents } from '../support/closures';
 import { openMachine, type TestMachine } from '../support/machine';
 import { nameBytes, namesWithEachByte, trickyNames } from '../support/names';
@@ -247,9 +248,13 @@ function shortly({ path, place, kind }: Entry): string {
   return `${path} ${place} ${kind}`;
 }
 
-test('the unit of an image has the name that systemd insists on', async () => {
-  expect(await machine.shell(`systemd-escape --path --suffix=mount ${IMAGE_MOUNT}`)).toBe(`${IMAGE_UNIT}\n`);
-});
+test.each([IMAGE_MOUNT, path('/run/activate/gen/7')])(
+  'the unit that mounts an image at %s has the name that systemd insists on',
+  async (at) => {
+    const { name } = mountUnit({ image: '/image', kind: 'erofs', at });
+    expect(await machine.shell(`systemd-escape --path --suffix=mount ${at}`)).toBe(`${name}\n`);
+  },
+);
 
 test('ACLs are kept by erofs, and squashfs lets nobody do more without them', async () => {
   writeContents(machine.on('/var/closures/acl'), {

@@ -1,10 +1,9 @@
 import { expect, test } from 'bun:test';
 import type { Step } from '../../src/core/plan/step';
 import { withMachine } from '../../src/engine/machine';
-import { prepareTransition } from '../../src/engine/prepare';
 import { resume } from '../../src/engine/switching';
 import { carryOut } from '../../src/engine/transition/transition';
-import { closureAt, contextOn, switchOn } from '../support/engine';
+import { closureAt, contextOn, switchOn, withPrepared } from '../support/engine';
 import { backup, countSteps, hold, seeEtc, stepsToTry, withoutSeeds } from '../support/laws';
 import type { Sandbox } from '../support/sandbox';
 import { compareSnapshots, takeSnapshot } from '../support/snapshot';
@@ -80,23 +79,24 @@ interface Moment {
 async function crashAt(sandbox: Sandbox, closure: string, { at, fail }: Moment): Promise<'crashed' | 'done'> {
   const context = contextOn(sandbox.root);
   let count = 0;
-  return withMachine(context, async (machine) => {
-    const prepared = prepareTransition(context, machine, closureAt(closure), backup);
-    const { promise: dead, resolve: die } = Promise.withResolvers<'crashed'>();
-    const transition = carryOut(context, machine, prepared, 'live and default', (perform) => async (step: Step) => {
-      count += 1;
-      if (count - 1 === fail) throw new Error('the disk is on fire');
-      if (count < at + 1) return perform(step);
-      die('crashed');
-      // Nothing ever happens again in this transition.
-      return new Promise<void>(() => undefined);
-    });
-    return Promise.race([
-      dead,
-      transition.then(
-        () => 'done' as const,
-        () => 'done' as const,
-      ),
-    ]);
-  });
+  return withMachine(context, (machine) =>
+    withPrepared({ context, machine, attitudes: backup }, closureAt(closure), async (prepared) => {
+      const { promise: dead, resolve: die } = Promise.withResolvers<'crashed'>();
+      const transition = carryOut(context, machine, prepared, 'live and default', (perform) => async (step: Step) => {
+        count += 1;
+        if (count - 1 === fail) throw new Error('the disk is on fire');
+        if (count < at + 1) return perform(step);
+        die('crashed');
+        // Nothing ever happens again in this transition.
+        return new Promise<void>(() => undefined);
+      });
+      return Promise.race([
+        dead,
+        transition.then(
+          () => 'done' as const,
+          () => 'done' as const,
+        ),
+      ]);
+    }),
+  );
 }

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { ActivateError } from '../../src/core/errors';
 import { collectGarbage } from '../../src/engine/collecting';
 import { withMachine } from '../../src/engine/machine';
-import { prepareTransition } from '../../src/engine/prepare';
 import { resume } from '../../src/engine/switching';
 import { carryOut } from '../../src/engine/transition/transition';
-import { closureAt, contextOn, switchOn } from '../support/engine';
+import { closureAt, contextOn, switchOn, withPrepared } from '../support/engine';
+import { testFor } from '../support/overlay';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 
 /** Writes a tree closure with files alone, by their paths below etc. */
@@ -78,16 +78,17 @@ describe("the machine's own", () => {
     await withSandbox(async (sandbox) => {
       const context = contextOn(sandbox.root);
       const wanted = closureAt(closure(sandbox, '1', { 'new/f': 'ours\n' }));
-      const failing = withMachine(context, async (machine) => {
-        const prepared = prepareTransition(context, machine, wanted);
-        await carryOut(context, machine, prepared, 'live', (perform) => async (step) => {
-          if (step.op === 'point' && step.to !== undefined) {
-            writeFileSync(sandbox.on('/etc/new/mine'), 'mine\n');
-            throw new Error('the disk is on fire');
-          }
-          await perform(step);
-        });
-      });
+      const failing = withMachine(context, (machine) =>
+        withPrepared({ context, machine }, wanted, (prepared) =>
+          carryOut(context, machine, prepared, 'live', (perform) => async (step) => {
+            if (step.op === 'point' && step.to !== undefined) {
+              writeFileSync(sandbox.on('/etc/new/mine'), 'mine\n');
+              throw new Error('the disk is on fire');
+            }
+            await perform(step);
+          }),
+        ),
+      );
       expect(await codeOf(() => failing)).toBe('FAILED');
       expect(readdirSync(sandbox.on('/etc/new'))).toEqual(['mine']);
     });
@@ -95,7 +96,7 @@ describe("the machine's own", () => {
 });
 
 describe('a source that the policy makes secret', () => {
-  test('is secret in the generation as well', async () => {
+  testFor(['tree'], 'it is about the copy that a generation has', 'is secret in the generation as well', async () => {
     await withSandbox(async (sandbox) => {
       const policy = 'schema = 1\n[[path]]\nmatch = "/etc/key"\nplace = "copy"\nmode = "0600"\n';
       await switchOn(sandbox.root, closureAt(closure(sandbox, '1', { key: 'secret\n' }, policy)));
@@ -112,16 +113,17 @@ test('gc waits until an interrupted transition is resumed', async () => {
     for (const name of ['1', '2'])
       await switchOn(sandbox.root, closureAt(closure(sandbox, name, { f: name, [name]: '' })));
     const context = contextOn(sandbox.root);
-    await withMachine(context, async (machine) => {
-      const { promise: dead, resolve: die } = Promise.withResolvers<void>();
-      const prepared = prepareTransition(context, machine, { kind: 'generation', number: 1 });
-      const transition = carryOut(context, machine, prepared, 'live and default', (perform) => async (step) => {
-        if (step.op !== 'remove') return perform(step);
-        die();
-        return new Promise<void>(() => undefined);
-      });
-      await Promise.race([dead, transition]);
-    });
+    await withMachine(context, (machine) =>
+      withPrepared({ context, machine }, { kind: 'generation', number: 1 }, async (prepared) => {
+        const { promise: dead, resolve: die } = Promise.withResolvers<void>();
+        const transition = carryOut(context, machine, prepared, 'live and default', (perform) => async (step) => {
+          if (step.op !== 'remove') return perform(step);
+          die();
+          return new Promise<void>(() => undefined);
+        });
+        await Promise.race([dead, transition]);
+      }),
+    );
     const options = { keep: 1, olderThanMs: undefined };
     expect(await codeOf(() => collectGarbage(context, options))).toBe('REFUSED');
     expect(await resume(context)).toEqual({ state: 'finished', from: 2, to: 1, live: 1 });

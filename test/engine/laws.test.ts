@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test';
+import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { ActivateError } from '../../src/core/errors';
 import { withMachine } from '../../src/engine/machine';
-import { prepareTransition } from '../../src/engine/prepare';
 import { carryOut } from '../../src/engine/transition/transition';
-import { closureAt, contextOn, planOn, switchOn } from '../support/engine';
+import { closureAt, contextOn, planOn, switchOn, withPrepared } from '../support/engine';
 import { backup, countSteps, hold, seeEtc, stepsToTry, withoutSeeds } from '../support/laws';
 import type { Sandbox } from '../support/sandbox';
 import { compareSnapshots, type Seen, takeSnapshot } from '../support/snapshot';
@@ -87,7 +87,7 @@ describe('a transition', () => {
 /** What a process that opens the path sees: links through the pointer are looked through. */
 function lookThrough(sandbox: Sandbox, seen: Seen): Seen {
   if (seen.linkText?.startsWith('/run/filesystem-overlay/') !== true) return seen;
-  const shown = takeSnapshot(sandbox.on(`/var/lib/activate/generations/1/tree/etc`));
+  const shown = takeSnapshot(sandbox.on(`${readlinkSync(sandbox.on('/run/filesystem-overlay'))}/etc`));
   return shown.find(({ path }) => path === seen.path) ?? seen;
 }
 
@@ -107,14 +107,15 @@ async function failAt(sandbox: Sandbox, closure: string, at: number): Promise<st
   const context = contextOn(sandbox.root);
   let count = 0;
   try {
-    await withMachine(context, async (machine) => {
-      const prepared = prepareTransition(context, machine, closureAt(closure), backup);
-      await carryOut(context, machine, prepared, 'live and default', (perform) => async (step) => {
-        count += 1;
-        if (count === at + 1) throw new Error('the disk is on fire');
-        await perform(step);
-      });
-    });
+    await withMachine(context, (machine) =>
+      withPrepared({ context, machine, attitudes: backup }, closureAt(closure), (prepared) =>
+        carryOut(context, machine, prepared, 'live and default', (perform) => async (step) => {
+          count += 1;
+          if (count === at + 1) throw new Error('the disk is on fire');
+          await perform(step);
+        }),
+      ),
+    );
   } catch (error) {
     if (error instanceof ActivateError) return error.code;
     throw error;

@@ -11,11 +11,10 @@ import {
 } from 'node:fs';
 import type { Step } from '../../src/core/plan/step';
 import { withMachine } from '../../src/engine/machine';
-import { prepareTransition } from '../../src/engine/prepare';
 import { carryOut } from '../../src/engine/transition/transition';
 import { type Contents, writeClosure } from '../support/closures';
 import { insistOn } from '../support/cli';
-import { closureAt, contextOn, switchOn } from '../support/engine';
+import { closureAt, contextOn, switchOn, withPrepared } from '../support/engine';
 import { openMachine } from '../support/machine';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 import { takeSnapshot } from '../support/snapshot';
@@ -38,16 +37,17 @@ async function switchWith(
 ): Promise<string> {
   const context = contextOn(sandbox.root);
   let attacked = false;
-  const switching = withMachine(context, async (machine) => {
-    const prepared = prepareTransition(context, machine, closureAt(to), { onDrift: 'backup' });
-    await carryOut(context, machine, prepared, 'live and default', (perform) => (step) => {
-      if (!attacked && isMoment(step)) {
-        attacked = true;
-        attack();
-      }
-      return perform(step);
-    });
-  });
+  const switching = withMachine(context, (machine) =>
+    withPrepared({ context, machine, attitudes: { onDrift: 'backup' } }, closureAt(to), (prepared) =>
+      carryOut(context, machine, prepared, 'live and default', (perform) => (step) => {
+        if (!attacked && isMoment(step)) {
+          attacked = true;
+          attack();
+        }
+        return perform(step);
+      }),
+    ),
+  );
   const end = await switching.then(
     () => 'done',
     (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : String(error)),

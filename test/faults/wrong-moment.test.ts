@@ -3,11 +3,10 @@ import { lstatSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { join } from 'node:path';
 import type { Step } from '../../src/core/plan/step';
 import { withMachine } from '../../src/engine/machine';
-import { prepareTransition } from '../../src/engine/prepare';
 import { carryOut } from '../../src/engine/transition/transition';
 import { activateOn } from '../support/cli';
 import { writeClosure } from '../support/closures';
-import { closureAt, contextOn, switchOn } from '../support/engine';
+import { closureAt, contextOn, switchOn, withPrepared } from '../support/engine';
 import { crash } from '../support/model/machine';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 
@@ -23,14 +22,15 @@ async function switchWith(
   after: (step: Step) => void = () => undefined,
 ): Promise<void> {
   const context = contextOn(sandbox.root);
-  await withMachine(context, async (machine) => {
-    const prepared = prepareTransition(context, machine, closureAt(to), {});
-    await carryOut(context, machine, prepared, 'live and default', (perform) => async (step) => {
-      before(step);
-      await perform(step);
-      after(step);
-    });
-  }).catch((error: unknown) => {
+  await withMachine(context, (machine) =>
+    withPrepared({ context, machine }, closureAt(to), (prepared) =>
+      carryOut(context, machine, prepared, 'live and default', (perform) => async (step) => {
+        before(step);
+        await perform(step);
+        after(step);
+      }),
+    ),
+  ).catch((error: unknown) => {
     if (!(error instanceof Error)) throw error;
   });
 }

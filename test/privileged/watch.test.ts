@@ -122,6 +122,20 @@ test('a wrapper that somebody took the rights from gets them back', async () => 
   });
 });
 
+test('an image that somebody unmounts is mounted again', async () => {
+  await withMachine({}, async (machine) => {
+    await machine.shell('mkdir -p /var/c/etc; echo motd >/var/c/etc/motd');
+    await machine.activate('generate', '--image', 'squashfs', '/var/c', '--output', '/var/b');
+    await machine.activate('switch', '/var/b');
+    const { until, end, lines } = await startWatchOn(machine, ['--repair']);
+    await machine.shell('umount /run/activate/gen/1');
+    await until((seen) => inShort(seen).includes('repaired /run/activate/gen/1'));
+    expect(lines()[1]).toMatchObject({ event: 'drift', what: 'what generation 1 shows is not mounted' });
+    expect(await machine.shell('cat /etc/motd')).toBe('motd\n');
+    expect(await end()).toBe(0);
+  });
+});
+
 test('a user who is not root is told what drifts', async () => {
   await withMachine({}, async (machine) => {
     await switchTo(machine);

@@ -2,6 +2,7 @@ import { type GlobalOptions, runCli } from '../../src/cli';
 import type { Context } from '../../src/context';
 import { insistOnDocument } from './documents';
 import { contextOn } from './engine';
+import { carriedArgs, rootedAt } from './overlay';
 import type { Sandbox } from './sandbox';
 
 /** What a command printed, and how it ended. */
@@ -18,7 +19,8 @@ export async function runActivate(argv: readonly string[], overrides: Partial<Co
   const write = (text: string): void => void (stdout += text);
   const warn = (text: string): void => void (stderr += text);
   const contextFor = ({ root, json }: GlobalOptions): Context => contextOn(root, { json, write, warn, ...overrides });
-  const status = await runCli(argv, { version: 'test', contextFor, write, warn, columns: 80 });
+  const rooted = rootedAt(argv[0] === '--root' ? (argv[1] ?? '/') : '/', overrides.workingDirectory ?? '/');
+  const status = await runCli(carriedArgs(argv, rooted), { version: 'test', contextFor, write, warn, columns: 80 });
   insistOnDocument(argv, stdout);
   return { status, stdout, stderr };
 }

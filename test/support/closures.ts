@@ -1,4 +1,5 @@
 import { chmodSync, lchownSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { carry, rootedAt } from './overlay';
 import type { Sandbox } from './sandbox';
 import { bytesOf } from './trees';
 
@@ -26,6 +27,8 @@ export function writeClosure(sandbox: Sandbox, name: string, contents: Contents)
   const closure = sandbox.on(`/closures/${name}`);
   mkdirSync(`${closure}/etc`, { recursive: true });
   writeContents(closure, contents);
+  // What tests put into a store is there before they look at what a command writes.
+  carry(closure, rootedAt(sandbox.root, '/'));
   return closure;
 }
 

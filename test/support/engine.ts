@@ -1,10 +1,12 @@
 import type { Context, Log } from '../../src/context';
 import type { Switched } from '../../src/core/report/outcome';
-import { withMachine } from '../../src/engine/machine';
+import { withContent } from '../../src/engine/closure/content';
+import { type Machine, withMachine } from '../../src/engine/machine';
 import type { Attitudes, Prepared, Target } from '../../src/engine/prepare';
 import { prepareTransition } from '../../src/engine/prepare';
 import { switchTo } from '../../src/engine/switching';
 import type { Scope } from '../../src/engine/transition/transition';
+import { carry, overlay, rootedAt } from './overlay';
 
 const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -42,7 +44,7 @@ export async function switchOn(
   attitudes: Attitudes = {},
   scope: Scope = 'live and default',
 ): Promise<Switched> {
-  const outcome = await switchTo(contextOn(root), target, scope, attitudes);
+  const outcome = await switchTo(contextOn(root), carriedTarget(root, target), scope, attitudes);
   if (outcome.state === 'refused') throw new Error(`refused: ${JSON.stringify(outcome.conflicts)}`);
   return outcome;
 }
@@ -50,5 +52,33 @@ export async function switchOn(
 /** What a switch would do. */
 export function planOn(root: string, target: Target, attitudes: Attitudes = {}): Promise<Prepared> {
   const context = contextOn(root);
-  return withMachine(context, (machine) => prepareTransition(context, machine, target, attitudes));
+  return withMachine(context, (machine) =>
+    withPrepared({ context, machine, attitudes }, target, (prepared) => Promise.resolve(prepared)),
+  );
+}
+
+interface Planning {
+  readonly context: Context;
+  readonly machine: Machine;
+  readonly attitudes?: Attitudes;
+}
+
+/** Prepares a transition on a machine that is open, and hands it on; what it reads of images can be read so long. */
+export function withPrepared<Result>(
+  { context, machine, attitudes = {} }: Planning,
+  target: Target,
+  task: (prepared: Prepared) => Promise<Result>,
+): Promise<Result> {
+  const carried = carriedTarget(context.root, target);
+  return withContent(context, machine, carried, (content) =>
+    task(prepareTransition(context, machine, carried, { ...attitudes, content })),
+  );
+}
+
+/** The same closure, carried by what the tests are run for. */
+function carriedTarget(root: string, target: Target): Target {
+  if (target.kind !== 'closure' || target.format !== undefined) return target;
+  const argument = carry(target.argument, rootedAt(root, '/'));
+  const isInStore = argument !== target.argument && overlay === 'store';
+  return isInStore ? { ...target, argument, format: 'tree' } : { ...target, argument };
 }

@@ -1,6 +1,7 @@
 import { expect } from 'bun:test';
 import { join } from 'node:path';
 import { type Finished, type Namespace, type NamespaceOptions, openNamespace, type RunOptions } from './namespace';
+import { carriedArgs, type Rooted } from './overlay';
 import { compareSnapshots, type Seen, takeSnapshot } from './snapshot';
 
 /** A machine on which the built `activate` is run, as people run it. */
@@ -30,10 +31,12 @@ export async function openMachine(options: NamespaceOptions = {}): Promise<TestM
     if (status !== 0) throw new Error(`${command.join(' ')}: status ${status}\n${stderr}${stdout}`);
     return stdout;
   };
+  const rooted: Rooted = { root: namespace.root, prefix: '', seen: namespace.on };
   return {
     ...namespace,
-    activate: async (...args) => insist(['activate', ...args]),
-    attempt: async (args, runOptions) => namespace.run(['activate', ...args], runOptions),
+    start: (command, runOptions) => namespace.start(carriedArgs(command, rooted), runOptions),
+    activate: async (...args) => insist(['activate', ...carriedArgs(args, rooted)]),
+    attempt: async (args, runOptions) => namespace.run(['activate', ...carriedArgs(args, rooted)], runOptions),
     shell: async (script) => insist(['bash', '-euo', 'pipefail', '-c', script]),
     etc: () => takeSnapshot(namespace.on('/etc')),
     visible: async (top = '') =>

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A root directory that belongs to one test. */
@@ -35,8 +35,9 @@ export function makeTemporaryDirectory(): string {
   return directory;
 }
 
-/** Removes a tree, immutable files included. */
+/** Removes a tree, with what is mounted in it, immutable files included. */
 export function removeTree(path: string): void {
+  for (const mount of mountsIn(path)) spawnSync('umount', ['--lazy', '--', mount]);
   try {
     rmSync(path, { recursive: true, force: true });
   } catch (error) {
@@ -45,4 +46,12 @@ export function removeTree(path: string): void {
     const { status, stderr } = spawnSync('rm', ['-rf', '--', path], { encoding: 'utf8' });
     if (status !== 0) throw new Error(stderr, { cause: error });
   }
+}
+
+/** The mount points in a tree, the last mounted first. */
+function mountsIn(path: string): string[] {
+  const places = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '');
+  return places.filter((place) => place.startsWith(`${path}/`)).toReversed();
 }

@@ -1,5 +1,6 @@
 import { chmodSync, lchownSync, lutimesSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
+import { LONGEST_NAME } from './overlay';
 
 /** A tree as a value: what a closure or a machine's /etc holds. */
 export type Node =
@@ -24,7 +25,7 @@ const names = [
   '\u0001',
   '--',
   'passwd',
-  'x'.repeat(255),
+  LONGEST_NAME,
 ];
 
 const name = fc.constantFrom(...names);

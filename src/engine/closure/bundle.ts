@@ -2,14 +2,13 @@ import { posix } from 'node:path';
 import type { Context } from '../../context';
 import { encodePieces } from '../../core/bytes';
 import { ActivateError } from '../../core/errors';
-import { IMAGE_MOUNT, IMAGE_UNIT, renderMountUnit, whyNotInUnit } from '../../core/mount-unit';
+import { IMAGE_MOUNT, mountUnit, whyNotInUnit } from '../../core/mount-unit';
 import { joinTarget, type TargetPath } from '../../core/path';
 import { BUNDLE_RECORD, renderBundle } from '../../core/records/bundle';
 import { storePathOf } from '../../core/records/generation';
 import { type Manifest, manifestPieces, withheldDigests } from '../../core/records/manifest';
 import { type Carrier, type ImageKind, imageName } from '../../core/records/overlay';
-import { makeDirectories, makeSymlink } from '../../system/changing';
-import { createFile } from '../../system/copying';
+import { makeSymlink } from '../../system/changing';
 import { closeRoot, openRoot, type Root } from '../../system/rooted';
 import { listDirectory, readStatus } from '../../system/reading';
 import { makeHostDirectory, removeHostDirectory } from '../../system/host-files';
@@ -23,7 +22,7 @@ import { packClosure } from '../image/pack-closure';
 import { type Machine, withMachine } from '../machine';
 import { createSealed } from '../records';
 import { copyOverlay } from '../transition/overlay';
-import { writeBundle } from '../transition/stage';
+import { writeBundle, writeUnits } from '../transition/stage';
 
 export interface BundleOptions extends ClosureOptions {
   /** The directory to make. */
@@ -152,10 +151,7 @@ async function fillWithImage(context: Context, machine: Machine, filling: Fillin
   const storeLinks = options.storeLinks ?? 'dereference';
   const { manifest, image } = await packClosure(context, machine, { closure, directory, kind, storeLinks });
   writeRecords(context, filling, { manifest, carrier: image, overlay: IMAGE_MOUNT });
-  const units = joinTarget(TOP, 'systemd');
-  makeDirectories(directory, units, 0o755);
-  const unit = renderMountUnit(posix.join(location, imageName(kind)), kind);
-  createFile(directory, joinTarget(units, IMAGE_UNIT), { mode: 0o644 }, new TextEncoder().encode(unit));
+  writeUnits(directory, TOP, [mountUnit({ image: posix.join(location, imageName(kind)), kind, at: IMAGE_MOUNT })]);
   return { paths: manifest.entries.length, overlay: IMAGE_MOUNT, carrier: image };
 }
 

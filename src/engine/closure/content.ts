@@ -8,6 +8,7 @@ import { ActivateError } from '../../core/errors';
 import { findGeneration, numberBefore, readState } from '../generations';
 import type { Machine } from '../machine';
 import type { Target } from '../prepare';
+import { isShown } from '../transition/showing';
 import type { Addition } from './closure';
 import { type OpenImage, openSource, type Source } from './source';
 
@@ -50,14 +51,14 @@ export async function withContent<Result>(
   try {
     const source = target.kind === 'closure' ? await openSource(context, target, open) : undefined;
     const elsewhere = new Map<TargetPath, Place>();
-    for (const generation of hiddenGenerations(machine, target)) {
-      const file = hostPath(machine.root.path, carrierPath(generation));
-      if (!isCarried(machine, generation)) continue;
-      if (!isImage(generation.carrier)) elsewhere.set(generation.overlay, { hostPath: file, additions: [] });
-      else {
-        refuseOtherImage(generation, file);
-        elsewhere.set(generation.overlay, { hostPath: await open(file, generation.carrier.kind), additions: [] });
-      }
+    const { wanted, hidden } = hiddenGenerations(machine, target);
+    for (const generation of hidden) {
+      const contentPath = await contentPathOf(machine, generation, open).catch((error: unknown) => {
+        // What is not gone to is damaged for itself alone: that keeps nobody from another generation.
+        if (generation.number === wanted || !isDamage(error)) throw error;
+        return undefined;
+      });
+      if (contentPath !== undefined) elsewhere.set(generation.overlay, { hostPath: contentPath, additions: [] });
     }
     return await task({ source, elsewhere });
   } finally {
@@ -65,24 +66,39 @@ export async function withContent<Result>(
   }
 }
 
-/** What is live or gone to, and is not mounted now. */
-function hiddenGenerations(machine: Machine, target: Target): Generation[] {
+/** What is live, gone to, or the closure already, and is not mounted now; `wanted` is what is gone to. */
+function hiddenGenerations(
+  machine: Machine,
+  target: Target,
+): { readonly wanted: number | undefined; readonly hidden: readonly Generation[] } {
   const state = readState(machine);
-  const next = {
-    closure: state.default,
+  const wanted = {
+    closure: undefined,
     generation: target.kind === 'generation' ? target.number : 0,
     previous: numberBefore(state),
     default: state.default,
-    live: 0,
+    live: state.live,
   }[target.kind];
-  return [...new Set([state.live, next])].flatMap((number) => {
+  const hidden = [...new Set([state.live, wanted ?? state.default])].flatMap((number) => {
     const generation = number === 0 ? undefined : findGeneration(machine, number);
-    const isHidden =
-      generation !== undefined &&
-      isMounted(generation) &&
-      readStatus(machine.root, generation.overlay)?.mountRoot !== true;
+    const isHidden = generation !== undefined && isMounted(generation) && !isShown(machine, generation.overlay);
     return isHidden ? [generation] : [];
   });
+  return { wanted, hidden };
+}
+
+/** Where the content of a generation can be read; `undefined` where what carries it is gone. */
+async function contentPathOf(machine: Machine, generation: Generation, open: OpenImage): Promise<string | undefined> {
+  if (!isCarried(machine, generation)) return undefined;
+  const { carrier } = generation;
+  const file = hostPath(machine.root.path, carrierPath(generation));
+  if (!isImage(carrier)) return file;
+  refuseOtherImage(generation, file);
+  return open(file, carrier.kind);
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof ActivateError && (error.code === 'STATE' || error.code === 'IO');
 }
 
 /** Whether what carries a generation is there. */

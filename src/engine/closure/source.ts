@@ -5,7 +5,7 @@ import { joinTarget, type TargetPath } from '../../core/path';
 import { BUNDLE_RECORD, type BundleRecord, parseBundle } from '../../core/records/bundle';
 import { type Image, type ImageKind, imageName, isImage } from '../../core/records/overlay';
 import { resolveHostPath } from '../../system/host-files';
-import { imageKindOf, isRegularFile, sizeOf } from '../../system/images';
+import { imageKindOf, isRegularFile, neededSize, sizeOf } from '../../system/images';
 import { digestHostFile, readStatus } from '../../system/reading';
 import { closeRoot, openRoot } from '../../system/rooted';
 import { readSealed } from '../records';
@@ -71,10 +71,23 @@ function imageAlone({ uid }: Context, name: string, file: string): Found | undef
       path: name,
       hint: 'Run this as root, or name a bundle, whose manifest everybody can read.',
     });
-  return {
-    record: undefined,
-    image: { file, carrier: { kind, sizeBytes: sizeOf(file), digest: digestHostFile(file) } },
-  };
+  const [sizeBytes, needed] = [sizeOf(file), neededSize(file, kind)];
+  if (sizeBytes < needed) throw damaged(name, `the image is damaged: it has ${sizeBytes} bytes, and needs ${needed}`);
+  return { record: undefined, image: { file, carrier: { kind, sizeBytes, digest: digestHostFile(file) } } };
+}
+
+/**
+ * Reads a closure; what cannot be read of an image is damaged.
+ *
+ * @throws {ActivateError} `CLOSURE`, and what `read` throws
+ */
+export function unlessDamaged<Value>(source: Source | undefined, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ActivateError) || error.code !== 'IO' || source?.image === undefined) throw error;
+    throw damaged(source.image.file, `the image is damaged: ${error.message}`, error);
+  }
 }
 
 function bundleIn(name: string, directory: string, format: ClosureOptions['format']): Found | undefined {

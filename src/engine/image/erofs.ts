@@ -93,9 +93,8 @@ function othersIn(tree: string, nodes: readonly ImageNode[]): string[] | undefin
 
 const MOST_OTHERS = 50;
 
-/** Packs what nobody takes, for what is found out on the way. */
-async function readAll({ archive, signal }: Making): Promise<void> {
-  for (const _ of archive()) {
+async function readAll({ read, signal }: Making): Promise<void> {
+  for (const _ of read()) {
     signal.throwIfAborted();
     // Lets signals be heard, and the program's end.
     await new Promise((resolve) => setImmediate(resolve));

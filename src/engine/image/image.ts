@@ -10,7 +10,7 @@ import { digestFile, readStatus } from '../../system/reading';
 import type { Root } from '../../system/rooted';
 import { directoryOf } from '../../core/image/staging';
 import { makeErofs } from './erofs';
-import { type Packed, packNodes } from './packing';
+import { type Packed, packNodes, readNodes } from './packing';
 import { makeSquashfs } from './squashfs';
 import { watch } from './watching';
 
@@ -19,6 +19,8 @@ export interface Making {
   readonly uid: number;
   readonly nodes: readonly ImageNode[];
   readonly archive: () => Iterable<Uint8Array>;
+  /** Reads everything without packing it, a step at a time. */
+  readonly read: () => Iterable<void>;
   /** What packing finds out. */
   readonly packed: Packed;
   /** The directory that has everything at the same paths. */
@@ -58,10 +60,12 @@ export async function makeImage(context: Context, wanted: Wanted): Promise<{ ima
   const tree = kind === 'erofs' ? directoryOf(nodes) : undefined;
   const progress = watch(context, file);
   const advance = (done: number): void => progress.advance(done, nodes.length);
-  const archive = (): Iterable<Uint8Array> => packNodes({ nodes, kind, packed, closure, advance, directory: tree });
+  const packing = { nodes, kind, packed, closure, advance, directory: tree };
+  const archive = (): Iterable<Uint8Array> => packNodes(packing);
+  const read = (): Iterable<void> => readNodes(packing);
   createFile(directory, path, { mode: 0o600 }, new Uint8Array());
   try {
-    const making = { uid: context.uid, nodes, archive, packed, tree, directory, file, signal: context.signal };
+    const making = { uid: context.uid, nodes, archive, read, packed, tree, directory, file, signal: context.signal };
     await (kind === 'squashfs' ? makeSquashfs(making) : makeErofs(making));
   } catch (error) {
     if (!context.signal.aborted) throw error;

@@ -52,7 +52,7 @@ export function* packNodes(packing: Packing): Generator<Uint8Array> {
   let filled = 0;
   let done = 0;
   for (const node of packing.nodes) {
-    for (const piece of piecesOf(packing, node)) {
+    for (const piece of piecesOf(packing, node, framed)) {
       if (piece.length > chunk.length - filled) {
         yield chunk.subarray(0, filled);
         packing.advance(done);
@@ -67,11 +67,32 @@ export function* packNodes(packing: Packing): Generator<Uint8Array> {
   yield Buffer.concat([chunk.subarray(0, filled), ARCHIVE_END]);
 }
 
+/**
+ * Reads all nodes as {@link packNodes} does, for what is found out on the way, and packs nothing. Yields now and then.
+ *
+ * @throws {ActivateError} as {@link packNodes}
+ */
+export function* readNodes(packing: Packing): Generator<void> {
+  for (const [index, node] of packing.nodes.entries()) {
+    for (const _ of piecesOf(packing, node, unframed));
+    if (index % NODES_AT_ONCE !== 0) continue;
+    packing.advance(index);
+    yield;
+  }
+}
+
+const NODES_AT_ONCE = 64;
+
+/** What stands before the content of a node. */
+type Frame = (member: Member) => Iterable<Buffer>;
+const framed: Frame = (member) => split(renderMember(member));
+const unframed: Frame = () => [];
+
 /** No piece is larger than half a chunk. */
-function* piecesOf(packing: Packing, node: ImageNode): Generator<Buffer> {
+function* piecesOf(packing: Packing, node: ImageNode, frame: Frame): Generator<Buffer> {
   if (node.kind === 'symlink') {
     noteUnlike(packing, node, packing.directory === undefined ? undefined : readHostStatus(node.hostPath));
-    return yield* split(renderMember({ ...node, attributes: [] }));
+    return yield* frame({ ...node, attributes: [] });
   }
   const from = hostPathOf(node);
   const opened = from === undefined ? undefined : openHost(from);
@@ -80,9 +101,9 @@ function* piecesOf(packing: Packing, node: ImageNode): Generator<Buffer> {
     if (others === 'some') packing.packed.isUnlike = true;
     noteUnlike(packing, node, opened?.status);
     const member = memberOf(packing, node, wanted);
-    if (member.kind !== 'file') return yield* split(renderMember(member));
+    if (member.kind !== 'file') return yield* frame(member);
     const sizeBytes = sizeOf(packing, node, opened);
-    yield* split(renderMember({ ...member, sizeBytes }));
+    yield* frame({ ...member, sizeBytes });
     const hasher = newHasher();
     for (const piece of contentOf(packing, node, opened)) {
       hasher.update(piece);

@@ -15,7 +15,7 @@ import type { Shown } from '../../core/report/overlay-report';
 import { makeDirectories, removeDirectory } from '../../system/changing';
 import { usedBytes } from '../../system/measuring';
 import { mountImage, unmountLazily } from '../../system/mounting';
-import { listDirectory, readStatus } from '../../system/reading';
+import { canWriteDirectory, listDirectory, readStatus } from '../../system/reading';
 import { findGeneration, readState } from '../generations';
 import { heldDescriptors, type Machine } from '../machine';
 import { copyToMemory } from './memory';
@@ -30,6 +30,7 @@ export async function showOverlay(machine: Machine, generation: Generation): Pro
   const { root } = machine;
   const { overlay, carrier, resident } = generation;
   if (!isMounted(generation) || isShown(machine, overlay)) return;
+  hide(machine, overlay);
   makeDirectories(root, overlay, 0o755);
   const file = hostPath(root.path, carrierPath(generation));
   const at = hostPath(root.path, overlay);
@@ -54,15 +55,28 @@ export function mountsOf({ root }: Machine, generations: readonly Generation[]):
   return mounts;
 }
 
-/** Whether something is mounted where a generation shows what it does through a mount. */
+/**
+ * Whether a generation can be seen where its pointer leads.
+ *
+ * What is mounted there is read-only once it is whole: a crash can leave a half copy in memory.
+ */
 export function isShown({ root }: Machine, overlay: TargetPath): boolean {
   const status = readStatus(root, overlay);
-  return status !== undefined && (!isMounted({ overlay }) || status.mountRoot);
+  if (status === undefined || !isMounted({ overlay })) return status !== undefined;
+  return status.mountRoot && canWriteDirectory(root, overlay) === 'read-only';
+}
+
+/** The numbers at which something is mounted; their generations may have been those of another history. */
+export function mountedNumbers({ root }: Machine): number[] {
+  if (readStatus(root, MOUNTS)?.kind !== 'directory') return [];
+  return listDirectory(root, MOUNTS)
+    .filter(({ name }) => readStatus(root, joinTarget(MOUNTS, name))?.mountRoot === true)
+    .map(({ name }) => parseGenerationNumber(name) ?? 0);
 }
 
 /**
- * Unmounts what nothing points at any more: neither live, default nor booted. Whoever still uses it keeps it; it goes when the
- * last one lets go.
+ * Unmounts what nothing points at any more: neither live, default nor booted; and what a crash left half made. Whoever still
+ * uses it keeps it; it goes when the last one lets go.
  */
 export function hideUnused(context: Context, machine: Machine): void {
   const { root } = machine;
@@ -71,7 +85,8 @@ export function hideUnused(context: Context, machine: Machine): void {
   const needed = new Set([live, next, booted].map(String));
   for (const { name } of listDirectory(root, MOUNTS)) {
     const overlay = joinTarget(MOUNTS, name);
-    if (parseGenerationNumber(name) === undefined || needed.has(name) || pointer === overlay) continue;
+    const isNeeded = needed.has(name) && isShown(machine, overlay);
+    if (parseGenerationNumber(name) === undefined || isNeeded || pointer === overlay) continue;
     try {
       hide(machine, overlay);
     } catch (error) {

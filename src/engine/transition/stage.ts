@@ -1,9 +1,12 @@
 import type { Context } from '../../context';
 import { POINTER, STATE } from '../../core/entry';
-import { wrapperUnits } from '../../core/snippet/unit';
+import { mountUnit } from '../../core/mount-unit';
+import { isImage } from '../../core/records/overlay';
+import { type Unit, wrapperUnits } from '../../core/snippet/unit';
 import { wrapperDirectoryName, WRAPPERS } from '../../core/wrapper';
 import { fullSnippetPieces, transitionSnippetPieces } from '../../core/snippet/full-snippet';
 import {
+  carrierPath,
   type Generation,
   generationDirectory,
   GENERATIONS,
@@ -124,6 +127,7 @@ function writeRecords(
     version: context.version,
   };
   writeBundle(root, staging, manifest, { overlay, generation: to.number });
+  writeUnits(root, staging, imageUnits(generation));
   writeSysusers(root, staging, closure.sysusers);
   createSealed(root, joinTarget(staging, names[0]), [renderGeneration(generation)], 0o644);
 }
@@ -150,11 +154,24 @@ export function writeBundle(
     { mode: 0o644 },
     encodePieces(fullSnippetPieces(entries, overlay, { wrappers, generation })),
   );
-  for (const { name, text } of wrapperUnits(wrappers, joinTarget(WRAPPERS, wrapperDirectoryName(generation)))) {
-    const units = joinTarget(directory, 'systemd');
-    makeDirectories(root, units, 0o755);
-    createFileFrom(root, joinTarget(units, name), { mode: 0o644 }, encodePieces([text]));
+  writeUnits(root, directory, wrapperUnits(wrappers, joinTarget(WRAPPERS, wrapperDirectoryName(generation))));
+}
+
+/** Writes units of systemd for a boot without `activate`. */
+export function writeUnits(root: Machine['root'], directory: TargetPath, units: readonly Unit[]): void {
+  for (const { name, text } of units) {
+    const file = joinTarget(directory, `systemd/${name}`);
+    makeDirectories(root, parentOf(file), 0o755);
+    createFileFrom(root, file, { mode: 0o644 }, encodePieces([text]));
   }
+}
+
+/** What mounts the image of a generation; a copy in memory is nothing that a unit makes. */
+function imageUnits(generation: Generation): Unit[] {
+  const { carrier, resident, overlay } = generation;
+  return isImage(carrier) && !resident
+    ? [mountUnit({ image: carrierPath(generation), kind: carrier.kind, at: overlay })]
+    : [];
 }
 
 function gcRoot(storePath: string, number: number): TargetPath {

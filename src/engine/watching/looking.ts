@@ -2,7 +2,7 @@ import type { Context } from '../../context';
 import { POINTER, STATE } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { ancestorsOf, isBelow, joinTarget, parentOf, type TargetPath } from '../../core/path';
-import { generationDirectory, GENERATIONS, JOURNAL } from '../../core/records/generation';
+import { generationDirectory, GENERATIONS, isMounted, JOURNAL } from '../../core/records/generation';
 import { WRAPPERS } from '../../core/wrapper';
 import type { Wrong } from '../../core/report/verify-report';
 import { readStatus } from '../../system/reading';
@@ -48,7 +48,16 @@ export function look(context: Context, machine: Machine): Look {
     const wrong = driftIn(machine, prepared);
     const paths = new Set(from.entries.map(({ path }) => path));
     const record = generationDirectory(from.number);
-    const ours = [...wrapperDirectories(machine), parentOf(POINTER), STATE, GENERATIONS, record, parentOf(LOCK)];
+    const shown = from.overlay !== undefined && isMounted({ overlay: from.overlay }) ? [from.overlay] : [];
+    const ours = [
+      ...wrapperDirectories(machine),
+      ...shown,
+      parentOf(POINTER),
+      STATE,
+      GENERATIONS,
+      record,
+      parentOf(LOCK),
+    ];
     const places = new Set([...actual.directories.keys(), ...ours, ...ours.flatMap(ancestorsOf)]);
     const seen: Look = {
       state: 'seen',

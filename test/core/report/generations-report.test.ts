@@ -163,7 +163,6 @@ describe('a status', () => {
     expect(JSON.parse(renderStatus({ ...status, ...more }, 'json', ageOf))).toEqual({
       schema: 1,
       ...status,
-      ...status,
       booted: null,
       reboot: null,
       interrupted: null,

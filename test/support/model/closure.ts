@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, lutimesSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
+import { LONGEST_NAME } from '../overlay';
 import { type Node, type Tree, writeTree } from '../trees';
 
 /** What a policy says about a name, wherever it is; the first rule that matches wins. */
@@ -46,20 +47,7 @@ export interface Attitudes {
 
 /** Few, so that random trees share many, and most of them hostile. Rules are about the first four. */
 const ruled = ['a', 'b', 'a-b', 'passwd'] as const;
-const others = [
-  'with space',
-  '100%',
-  '"q"',
-  '*',
-  '{x,y}',
-  '\\x41',
-  'ä',
-  '\udcff',
-  '\u0001',
-  '--',
-  '.a',
-  'x'.repeat(255),
-];
+const others = ['with space', '100%', '"q"', '*', '{x,y}', '\\x41', 'ä', '\udcff', '\u0001', '--', '.a', LONGEST_NAME];
 export const names = [...ruled, ...others];
 const name = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...ruled) },
@@ -125,6 +113,9 @@ export function writeModelClosure(closure: string, { tree: content, rules }: Mod
   writeTree(`${closure}/etc`, content);
   chmodSync(`${closure}/etc`, 0o755);
   if (rules.length > 0) writeFileSync(`${closure}/activation.toml`, `schema = 1\n${rules.map(renderRule).join('')}`);
+  // Closures that are the same make the same image.
+  for (const name of readdirSync(closure)) lutimesSync(`${closure}/${name}`, 1e9, 1e9);
+  lutimesSync(closure, 1e9, 1e9);
 }
 
 function renderRule({ name: about, place, mode, onConflict, onDrift }: Rule): string {

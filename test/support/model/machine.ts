@@ -12,11 +12,11 @@ import {
 import { ActivateError } from '../../../src/core/errors';
 import type { Step } from '../../../src/core/plan/step';
 import { withMachine } from '../../../src/engine/machine';
-import { prepareTransition, type Target } from '../../../src/engine/prepare';
+import type { Target } from '../../../src/engine/prepare';
 
 export type { Target };
 import { carryOut } from '../../../src/engine/transition/transition';
-import { contextOn } from '../engine';
+import { contextOn, withPrepared } from '../engine';
 import type { Attitudes, Thing } from './closure';
 import type { Scope } from './apply';
 import type { Files } from './state';
@@ -151,26 +151,27 @@ export async function crash(
 ): Promise<'crashed' | 'done' | 'failed'> {
   const context = contextOn(sandbox.root);
   let count = 0;
-  return withMachine(context, async (machine) => {
-    const prepared = prepareTransition(context, machine, target, flags);
-    const { promise: dead, resolve: die } = Promise.withResolvers<'crashed'>();
-    const transition = carryOut(context, machine, prepared, scope, (perform) => async (step: Step) => {
-      count += 1;
-      if (count - 1 === fail) throw new Error('the disk is on fire');
-      if (at === undefined || count <= at) return perform(step);
-      die('crashed');
-      // Nothing ever happens again in this transition.
-      return new Promise<void>(() => undefined);
-    });
-    const ended = transition.then(
-      () => 'done' as const,
-      (error: unknown) => {
-        if (error instanceof ActivateError && error.code === 'FAILED') return 'failed' as const;
-        throw error;
-      },
-    );
-    return Promise.race([dead, ended]);
-  });
+  return withMachine(context, (machine) =>
+    withPrepared({ context, machine, attitudes: flags }, target, async (prepared) => {
+      const { promise: dead, resolve: die } = Promise.withResolvers<'crashed'>();
+      const transition = carryOut(context, machine, prepared, scope, (perform) => async (step: Step) => {
+        count += 1;
+        if (count - 1 === fail) throw new Error('the disk is on fire');
+        if (at === undefined || count <= at) return perform(step);
+        die('crashed');
+        // Nothing ever happens again in this transition.
+        return new Promise<void>(() => undefined);
+      });
+      const ended = transition.then(
+        () => 'done' as const,
+        (error: unknown) => {
+          if (error instanceof ActivateError && error.code === 'FAILED') return 'failed' as const;
+          throw error;
+        },
+      );
+      return Promise.race([dead, ended]);
+    }),
+  );
 }
 
 /** Where a path of a tree of things is put, for things that were saved. */

@@ -1,5 +1,6 @@
 import type { Attitudes, ModelClosure, Thing, Wanted } from './closure';
 import { attitudeOf, parentOf } from './closure';
+import { overlay } from '../overlay';
 
 /** What is at each path below /etc; each has a directory above it. */
 export type Files = ReadonlyMap<string, Thing>;
@@ -55,12 +56,11 @@ export interface Destination {
 }
 
 /** A closure becomes a new generation, unless it is the live one or the default. */
-export function destinationFor(
-  model: Model,
-  { rules }: ModelClosure,
-  wanted: ReadonlyMap<string, Wanted>,
-): Destination {
-  const digest = JSON.stringify([...wanted].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+export function destinationFor(model: Model, closure: ModelClosure, wanted: ReadonlyMap<string, Wanted>): Destination {
+  const { rules } = closure;
+  // What a store or an image holds is another one where anything of the closure is, wanted or not.
+  const carried = overlay === 'tree' ? undefined : closure;
+  const digest = JSON.stringify([carried, [...wanted].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
   const known = [model.live, model.default].find((number) => model.generations.get(number)?.digest === digest);
   const number = known ?? Math.max(0, ...model.generations.keys()) + 1;
   const { ledger } = known === undefined ? none : generationAt(model, known);
