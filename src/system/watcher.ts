@@ -57,13 +57,16 @@ export function newWatcher(touch: Touch): Watcher {
       const missing = [...wanted].filter(([path]) => !opened.has(path));
       await Promise.all(
         missing.map(async ([path, { path: target, identity }]) => {
+          let isBegun = false;
           const fail = (error: unknown): void => {
             failed.set(path, errnoOf(error) ?? String(error));
             drop(path);
-            touch(target, undefined);
+            // What cannot be watched from the beginning is said by its failure.
+            if (isBegun) touch(target, undefined);
           };
           const begin = isSpeakable(path) ? watchByName : watchByDescriptor;
           const each = await begin({ root, target, path, touch, fail });
+          isBegun = true;
           if (each !== undefined && !failed.has(path)) opened.set(path, { identity, close: each });
           else void each?.();
         }),
@@ -106,8 +109,13 @@ async function watchByName({ target, path, touch, fail }: Beginning): Promise<Cl
     if (watchedPath === path) touch(target, typeof name === 'string' ? name : undefined);
   });
   watcher.on('all', () => touch(target, undefined));
-  watcher.on('error', fail);
-  await new Promise<void>((resolve) => void watcher.once('ready', resolve));
+  await new Promise<void>((resolve) => {
+    watcher.on('error', (error) => {
+      fail(error);
+      resolve();
+    });
+    watcher.once('ready', resolve);
+  });
   return () => watcher.close();
 }
 

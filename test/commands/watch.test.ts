@@ -136,6 +136,18 @@ describe('watch', () => {
     });
   });
 
+  test('begins where a transition was interrupted, and sees the end of that', async () => {
+    await withGeneration(async (sandbox) => {
+      const journal = sandbox.on('/var/lib/activate/transition.json');
+      writeFileSync(journal, '{}');
+      await whileWatching(sandbox, [], async ({ until, lines }) => {
+        expect(inShort(lines())).toEqual(['interrupted']);
+        rmSync(journal);
+        await until((seen) => seen.at(-1)?.event === 'watching');
+      });
+    });
+  });
+
   test('says of a damaged record what is wrong, and goes on once that is mended', async () => {
     await withGeneration(async (sandbox) => {
       const record = sandbox.on('/var/lib/activate/generations/1/manifest.json');

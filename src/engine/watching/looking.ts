@@ -30,7 +30,8 @@ export type Look =
     }
   /** Somebody is at it: what is there now is neither old nor new. */
   | { readonly state: 'under way' }
-  | { readonly state: 'interrupted' };
+  /** `directories`: where its end would be seen. */
+  | { readonly state: 'interrupted'; readonly directories: readonly Watched[] };
 
 /**
  * Holds the machine against the record of the live generation, as `verify` does but without the content of the record.
@@ -41,7 +42,9 @@ export function look(context: Context, machine: Machine): Look {
   const before = stampOf(machine);
   if (readStatus(machine.root, JOURNAL) !== undefined)
     // The journal goes before the lock: what is there without it was left behind.
-    return { state: isLocked(machine) || stampOf(machine) !== before ? 'under way' : 'interrupted' };
+    return isLocked(machine) || stampOf(machine) !== before
+      ? { state: 'under way' }
+      : { state: 'interrupted', directories: watchedAt(machine, new Set([...ancestorsOf(STATE), STATE])) };
   try {
     const prepared = prepareTransition(context, machine, { kind: 'live' });
     const { from, actual } = prepared;

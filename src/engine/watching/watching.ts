@@ -146,8 +146,8 @@ async function lookAndWatch(job: Job): Promise<Look> {
   const { context, hearing, watcher } = job;
   for (;;) {
     const found = await withMachine(context, (machine) => look(context, machine));
-    if (found.state !== 'seen' || context.signal.aborted) return found;
-    hearing.concerns = found.concerns;
+    if (found.state === 'under way' || context.signal.aborted) return found;
+    hearing.concerns = found.state === 'seen' ? found.concerns : () => true;
     const root = openRoot(context.root);
     try {
       const isMore = await watcher.watchOnly(root, found.directories);
