@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync
 import { activateOn, insistOn, runActivate } from '../support/cli';
 import { writeClosure } from '../support/closures';
 import { type Sandbox, withSandbox } from '../support/sandbox';
-import { inShort, type Line, startWatching, type Watching } from '../support/watching';
+import { inShort, type Line, startWatching, waitFor, type Watching } from '../support/watching';
 
 const policy = 'schema = 1\n[[path]]\nmatch = "/etc/copy"\nplace = "copy"\n';
 
@@ -243,6 +243,46 @@ describe('watch --follow', () => {
           conflicts: [],
         });
       });
+    });
+  });
+
+  test.each([
+    [[], ' etc/copy | 2 +-\n 1 path changed, 1 insertion(+), 1 deletion(-)\n'],
+    [['--name-status'], 'M\t/etc/copy\n'],
+  ])('prints what a new closure would change, with %j, and logs what drifts with fields', async (flags, printed) => {
+    await withGeneration(async (sandbox) => {
+      symlinkSync('closures/one', sandbox.on('/profile'));
+      let stdout = '';
+      const logged: string[] = [];
+      const take = (message: string, fields: object = {}): void =>
+        void logged.push(`${message} ${JSON.stringify(fields)}`);
+      const ending = new AbortController();
+      const argv = ['--root', sandbox.root, 'watch', '--follow', 'profile', ...flags];
+      const finished = runActivate(argv, {
+        workingDirectory: sandbox.root,
+        signal: ending.signal,
+        log: { debug: take, info: take, warn: take, error: take },
+        write: (text) => void (stdout += text),
+      });
+      await waitFor(
+        () => logged.length === 1,
+        () => logged.join('\n'),
+      );
+      symlinkSync('closures/two', sandbox.on('/next'));
+      renameSync(sandbox.on('/next'), sandbox.on('/profile'));
+      await waitFor(
+        () => stdout !== '',
+        () => logged.join('\n'),
+      );
+      rmSync(sandbox.on('/etc/motd'));
+      await waitFor(
+        () => logged.length === 3,
+        () => logged.join('\n'),
+      );
+      ending.abort('SIGTERM');
+      expect((await finished).status).toBe(0);
+      expect(stdout).toBe(printed);
+      expect(logged[2]).toBe('drift {"path":"/etc/motd","what":"it is gone","generation":1}');
     });
   });
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { runActivate } from './cli';
 import { insistOnDocument } from './documents';
 import type { TestMachine } from './machine';
@@ -79,25 +79,16 @@ export async function startWatchOn(
     `install "$(command -v activate)" /var/activate; for each in '' .messages; do install -m 0666 /dev/null ${OUTPUT}$each; done`,
   );
   const { pid, kill, finished } = machine.start(['bash', '-c', script, 'bash', ...argv], { user });
-  const textOf = (path: string): string => {
-    try {
-      return readFileSync(machine.on(path), 'utf8');
-    } catch (error) {
-      // It has not begun yet.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-      throw error;
-    }
-  };
   const end = async (): Promise<number> => {
     kill('SIGTERM');
     return (await finished).status;
   };
   const started = watching(
-    newLinesOf(() => textOf(OUTPUT)),
+    newLinesOf(() => textOf(machine.on(OUTPUT))),
     end,
   );
   await started.until((lines) => lines.length > 0);
-  return { ...started, pid, messages: () => textOf(`${OUTPUT}.messages`) };
+  return { ...started, pid, messages: () => textOf(machine.on(`${OUTPUT}.messages`)) };
 }
 
 /** What is read already is not read again: there may be many lines. */
@@ -121,6 +112,22 @@ function linesIn(text: string): Line[] {
       insistOnDocument(['watch', '--json'], line);
       return JSON.parse(line) as Line;
     });
+}
+
+/** How many directories the kernel watches for a process. */
+export function watchesOf(pid: number | 'self'): number {
+  const texts = readdirSync(`/proc/${pid}/fdinfo`).map((name) => textOf(`/proc/${pid}/fdinfo/${name}`));
+  return texts.reduce((sum, text) => sum + text.split('\n').filter((line) => line.startsWith('inotify ')).length, 0);
+}
+
+/** The text of a file; empty where it is not there yet, or no more. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }
 
 /** Events in short: what happened, and where. */

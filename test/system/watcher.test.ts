@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { TargetPath } from '../../src/core/path';
 import { readStatus } from '../../src/system/reading';
 import { newWatcher, type Watched, type Watcher } from '../../src/system/watcher';
-import { waitFor } from '../support/watching';
+import { waitFor, watchesOf } from '../support/watching';
 import { at, useTemporaryRoot } from './temporary-root';
 
 const root = useTemporaryRoot();
@@ -33,20 +33,6 @@ async function comes(heard: ReadonlySet<string>, what: string): Promise<void> {
   );
 }
 
-/** How many directories the kernel watches for this process. */
-function watches(): number {
-  const texts = readdirSync('/proc/self/fdinfo').map((name) => {
-    try {
-      return readFileSync(`/proc/self/fdinfo/${name}`, 'utf8');
-    } catch (error) {
-      // That of the list itself is closed by now.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-      throw error;
-    }
-  });
-  return texts.reduce((sum, text) => sum + text.split('\n').filter((line) => line.startsWith('inotify ')).length, 0);
-}
-
 describe('a watcher', () => {
   test('hears of names that come, go and change, and not of what is below', async () => {
     mkdirSync(root.on('/a/below'), { recursive: true });
@@ -61,17 +47,17 @@ describe('a watcher', () => {
   });
 
   test('takes one watch for a directory, however much is in it, and gives it back', async () => {
-    const before = watches();
+    const before = watchesOf('self');
     for (const name of ['a', 'b']) {
       mkdirSync(root.on(`/${name}`));
       for (let count = 0; count < 50; count += 1) writeFileSync(root.on(`/${name}/${count}`), 'x');
     }
     await watch('/a', '/b');
-    expect(watches() - before).toBe(2);
+    expect(watchesOf('self') - before).toBe(2);
     expect(await watcher?.watchOnly(root.current, [watched('/a')])).toBe('as before');
     await waitFor(
-      () => watches() - before === 1,
-      () => `${watches() - before} watches`,
+      () => watchesOf('self') - before === 1,
+      () => `${watchesOf('self') - before} watches`,
     );
   });
 
@@ -102,10 +88,10 @@ describe('a watcher', () => {
 
   test('never polls, whatever the environment says', async () => {
     process.env['CHOKIDAR_USEPOLLING'] = '1';
-    const before = watches();
+    const before = watchesOf('self');
     mkdirSync(root.on('/a'));
     await watch('/a');
-    expect(watches() - before).toBe(1);
+    expect(watchesOf('self') - before).toBe(1);
   });
 
   test('says which directories it cannot watch, and watches the others', async () => {
