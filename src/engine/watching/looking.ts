@@ -1,12 +1,10 @@
 import type { Context } from '../../context';
 import { POINTER, STATE } from '../../core/entry';
-import { ActivateError } from '../../core/errors';
 import { ancestorsOf, isBelow, joinTarget, parentOf, type TargetPath } from '../../core/path';
 import { generationDirectory, GENERATIONS, isMounted, JOURNAL } from '../../core/records/generation';
 import { WRAPPERS } from '../../core/wrapper';
 import type { Wrong } from '../../core/report/verify-report';
 import { readStatus } from '../../system/reading';
-import { errnoOf } from '../../system/syscalls/errno';
 import type { Watched } from '../../system/watcher';
 import { roleLink } from '../generations';
 import { isLocked, LOCK } from '../locked';
@@ -46,41 +44,44 @@ export function look(context: Context, machine: Machine): Look {
       ? { state: 'under way' }
       : { state: 'interrupted', directories: watchedAt(machine, new Set([...ancestorsOf(STATE), STATE])) };
   try {
-    const prepared = prepareTransition(context, machine, { kind: 'live' });
-    const { from, actual } = prepared;
-    const wrong = driftIn(machine, prepared);
-    const paths = new Set(from.entries.map(({ path }) => path));
-    const record = generationDirectory(from.number);
-    const shown = from.overlay !== undefined && isMounted({ overlay: from.overlay }) ? [from.overlay] : [];
-    const ours = [
-      ...wrapperDirectories(machine),
-      ...shown,
-      parentOf(POINTER),
-      STATE,
-      GENERATIONS,
-      record,
-      parentOf(LOCK),
-    ];
-    const places = new Set([...actual.directories.keys(), ...ours, ...ours.flatMap(ancestorsOf)]);
-    const seen: Look = {
-      state: 'seen',
-      generation: from.number,
-      paths: paths.size,
-      wrong,
-      directories: watchedAt(machine, places),
-      concerns: (path) =>
-        paths.has(path) ||
-        places.has(path) ||
-        OURS.has(path) ||
-        isBelow(path, WRAPPERS) ||
-        (from.number !== 0 && parentOf(path) === record),
-    };
+    const seen = see(context, machine);
     return stampOf(machine) === before ? seen : { state: 'under way' };
   } catch (error) {
     // Half of what was read may have been of the generation before.
-    if (stampOf(machine) !== before || isGone(error)) return { state: 'under way' };
+    if (stampOf(machine) !== before) return { state: 'under way' };
     throw error;
   }
+}
+
+function see(context: Context, machine: Machine): Look {
+  const prepared = prepareTransition(context, machine, { kind: 'live' });
+  const { from, actual } = prepared;
+  const paths = new Set(from.entries.map(({ path }) => path));
+  const record = generationDirectory(from.number);
+  const shown = from.overlay !== undefined && isMounted({ overlay: from.overlay }) ? [from.overlay] : [];
+  const ours = [
+    ...wrapperDirectories(machine),
+    ...shown,
+    parentOf(POINTER),
+    STATE,
+    GENERATIONS,
+    record,
+    parentOf(LOCK),
+  ];
+  const places = new Set([...actual.directories.keys(), ...ours, ...ours.flatMap(ancestorsOf)]);
+  return {
+    state: 'seen',
+    generation: from.number,
+    paths: paths.size,
+    wrong: driftIn(machine, prepared),
+    directories: watchedAt(machine, places),
+    concerns: (path) =>
+      paths.has(path) ||
+      places.has(path) ||
+      OURS.has(path) ||
+      isBelow(path, WRAPPERS) ||
+      (from.number !== 0 && parentOf(path) === record),
+  };
 }
 
 const OURS: ReadonlySet<TargetPath> = new Set([POINTER, JOURNAL, roleLink('live'), joinTarget(STATE, 'generations')]);
@@ -88,11 +89,6 @@ const OURS: ReadonlySet<TargetPath> = new Set([POINTER, JOURNAL, roleLink('live'
 function wrapperDirectories(machine: Machine): TargetPath[] {
   const link = wrapperLink(machine);
   return link === undefined ? [] : [WRAPPERS, joinTarget(WRAPPERS, link)];
-}
-
-/** What was there a moment ago: the next look will tell. */
-function isGone(error: unknown): boolean {
-  return error instanceof ActivateError && error.code === 'IO' && ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 }
 
 /** Another one after every transition: each makes and removes a journal. */

@@ -4,6 +4,7 @@ import { joinTarget, type TargetPath } from '../../core/path';
 import type { WatchEvent } from '../../core/watching/event';
 import { tidyUp } from '../../system/memory';
 import { closeRoot, openRoot } from '../../system/rooted';
+import { errnoOf } from '../../system/syscalls/errno';
 import { newWatcher, type Watcher, watchLimits } from '../../system/watcher';
 import { withMachine } from '../machine';
 import { type Alarm, newAlarm, pause } from './alarm';
@@ -48,7 +49,16 @@ export async function watchMachine(
   const hearing: Hearing = { concerns: () => true, ignored: 0 };
   const machineWatcher = newWatcher(hear(alarm, hearing));
   const follower = newFollower(context, options, { alarm, say });
-  const job: Job = { context, alarm, hearing, say, watcher: machineWatcher, follower, unwatched: new Set() };
+  const job: Job = {
+    context,
+    alarm,
+    hearing,
+    say,
+    watcher: machineWatcher,
+    follower,
+    unwatched: new Set(),
+    wasGone: false,
+  };
   try {
     await goOn(job, newReporter(context, options, say));
   } finally {
@@ -66,6 +76,8 @@ interface Job {
   readonly follower: Follower;
   /** Of which directories it was said that they cannot be watched. */
   readonly unwatched: Set<string>;
+  /** Whether the last look came too late for something. */
+  wasGone: boolean;
 }
 
 /** Which paths are worth a look. */
@@ -120,13 +132,20 @@ async function lookOnce(job: Job, reporter: Reporter, isFirst: boolean): Promise
       reporter.interrupted();
       return undefined;
     }
+    job.wasGone = false;
     const turn = await reporter.report(seen);
     tidyUp(seen.paths);
     if (turn.state === 'changed') alarm.ring();
     return soonest(turn.nextMs, job.watcher.failures().size > 0 ? BLIND_MS : undefined);
   } catch (error) {
     if (context.signal.aborted && isInterruption(error)) return undefined;
-    if (isFirst || !(error instanceof ActivateError) || error.code === 'UNDO_FAILED') throw error;
+    if (!(error instanceof ActivateError) || error.code === 'UNDO_FAILED') throw error;
+    // What was there a moment ago is gone: that is for the next look.
+    if (isGone(error) && !job.wasGone) {
+      job.wasGone = true;
+      return 0;
+    }
+    if (isFirst) throw error;
     reporter.failed(error);
     return BLIND_MS;
   }
@@ -139,6 +158,10 @@ function soonest(a: number | undefined, b: number | undefined): number | undefin
 /** What the signal ended was undone. */
 function isInterruption(error: unknown): boolean {
   return error instanceof ActivateError && (error.code === 'FAILED' || error.code === 'LOCKED');
+}
+
+function isGone(error: ActivateError): boolean {
+  return error.code === 'IO' && ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 }
 
 /** A directory that is watched from now on may have changed before: then one look is not enough. */
