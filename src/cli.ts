@@ -12,7 +12,7 @@ import { declareStatus } from './commands/status';
 import { declareRollback, declareSwitch } from './commands/switch';
 import { declareVerify } from './commands/verify';
 import { declareWatch } from './commands/watch';
-import type { Context, LogLevel } from './context';
+import type { Context, LogFormat, LogLevel } from './context';
 import { ActivateError, exitStatusOf } from './core/errors';
 import { errorToJson, renderError } from './core/report/report';
 
@@ -30,6 +30,10 @@ export interface GlobalOptions {
   readonly root: string;
   readonly json: boolean;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly color: 'auto' | 'always' | 'never';
+  /** Nothing is printed but errors. */
+  readonly quiet: boolean;
   /** Seconds to wait for another activation to end. */
   readonly wait: number;
 }
@@ -128,7 +132,12 @@ function addGlobalOptions(command: Command): Command {
         'error',
         'silent',
       ]),
-    );
+    )
+    .addOption(
+      new Option('--log-format <format>', 'how messages are printed (default: text)').choices(['text', 'json']),
+    )
+    .addOption(new Option('--color <when>', 'when to use colours (default: auto)').choices(['auto', 'always', 'never']))
+    .option('--quiet', 'print nothing but errors');
 }
 
 function globalOptions(program: Command): GlobalOptions {
@@ -136,8 +145,9 @@ function globalOptions(program: Command): GlobalOptions {
     {},
     ...[program, ...commandsIn(program)].map((command) => command.opts()),
   );
-  const { root = '/', json = false, logLevel = 'info', wait = 0 } = given;
-  return { root, json, logLevel, wait };
+  const { root = '/', json = false, logLevel = 'info', logFormat = 'text' } = given;
+  const { color = 'auto', quiet = false, wait = 0 } = given;
+  return { root, json, logLevel, logFormat, color, quiet, wait };
 }
 
 function usageError({ code, message }: CommanderError): ActivateError {

@@ -1,6 +1,9 @@
 /** How much a command logs. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
+/** Whether messages are words, or a JSON object on each line. */
+export type LogFormat = 'text' | 'json';
+
 /** Takes messages for people; results never go this way. */
 export interface Log {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;

@@ -1,10 +1,12 @@
+import { fstatSync } from 'node:fs';
 import { pino } from 'pino';
 import { runCli } from './cli';
-import type { Context, Log, LogLevel } from './context';
+import type { Context, Log, LogFormat, LogLevel } from './context';
 import type { GlobalOptions } from './cli';
 import { encodeName } from './core/bytes';
 import { exitStatuses } from './core/errors';
-import { renderLogLine } from './core/report/log-line';
+import { fold } from './core/report/fold';
+import { ERROR, priorityOf, renderLogLine, WARNING } from './core/report/log-line';
 
 declare const ACTIVATE_VERSION: string | undefined;
 
@@ -31,12 +33,29 @@ function write(text: string): void {
   if (text !== '') process.stdout.write(encodeName(text));
 }
 
-function warn(text: string): void {
-  if (text !== '') process.stderr.write(encodeName(text));
+/** Whether standard error is read by the journal of systemd, which takes a priority at the beginning of each line. */
+const isJournal = isJournalStream(process.env['JOURNAL_STREAM']);
+
+/** @see systemd.exec(5), JOURNAL_STREAM */
+function isJournalStream(stream: string | undefined): boolean {
+  if (stream === undefined) return false;
+  const { dev, ino } = fstatSync(2);
+  return stream === `${dev}:${ino}`;
 }
 
-function newLog(level: LogLevel): Log {
-  const logger = pino({ level, base: null, timestamp: false }, { write: (line) => warn(renderLogLine(line)) });
+function warn(message: string, priority = WARNING): void {
+  if (message === '') return;
+  const text = process.stderr.isTTY ? fold(message, process.stderr.columns) : message;
+  process.stderr.write(encodeName(isJournal ? text.replaceAll(/^(?=.)/gmu, `<${priority}>`) : text));
+}
+
+function newLog(level: LogLevel, format: LogFormat): Log {
+  const isText = format === 'text';
+  const formatters = isText ? {} : { level: (label: string) => ({ level: label }) };
+  const logger = pino(
+    { level, base: null, timestamp: isText ? false : pino.stdTimeFunctions.isoTime, formatters },
+    { write: (line) => warn(isText ? renderLogLine(line) : line, priorityOf(line)) },
+  );
   const at =
     (name: 'debug' | 'info' | 'warn' | 'error') =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}): void =>
@@ -44,8 +63,9 @@ function newLog(level: LogLevel): Log {
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
-function contextFor({ root, json, logLevel, wait }: GlobalOptions): Context {
+function contextFor({ root, json, logLevel, logFormat, color, quiet, wait }: GlobalOptions): Context {
   const isColourful = isTerminal && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+  const colour = color === 'auto' ? (isColourful ? 'always' : 'never') : color;
   return {
     root,
     workingDirectory: process.cwd(),
@@ -55,13 +75,19 @@ function contextFor({ root, json, logLevel, wait }: GlobalOptions): Context {
     json,
     now: () => Date.now(),
     elapsed: () => performance.now(),
-    log: newLog(logLevel),
+    log: newLog(quiet && logLevel !== 'silent' ? 'error' : logLevel, logFormat),
     signal: interruption.signal,
-    write,
-    warn,
-    terminal: { isTerminal, columns, colour: isColourful ? 'always' : 'never' },
+    write: quiet ? () => undefined : write,
+    warn: quiet ? () => undefined : (text) => warn(text),
+    terminal: { isTerminal, columns, colour },
     messageTerminal: { isTerminal: process.stderr.isTTY, columns: process.stderr.columns ?? 80 },
   };
 }
 
-process.exitCode = await runCli(process.argv.slice(2), { version, contextFor, write, warn, columns });
+process.exitCode = await runCli(process.argv.slice(2), {
+  version,
+  contextFor,
+  write,
+  warn: (text) => warn(text, ERROR),
+  columns,
+});

@@ -9,6 +9,7 @@ import { plural } from '../core/report/report';
 import { changeToJson } from '../core/report/summary';
 import { diffBackup, listBackups, pruneBackups, restoreBackup } from '../engine/backups/using';
 import { addWaitOption, parseAge, parseNumber, type Run } from '../options';
+import { say } from '../saying';
 
 /** Declares `backups`: what switches took out of the way, and what can be done with it. */
 export function declareBackups(program: Command, run: Run): void {
@@ -38,7 +39,7 @@ export function declareBackups(program: Command, run: Run): void {
 }
 
 async function list(context: Context): Promise<number> {
-  context.write(renderBackups(await listBackups(context), context.json ? 'json' : 'text'));
+  say(context, renderBackups(await listBackups(context), context.json ? 'json' : 'text'));
   return 0;
 }
 
@@ -59,7 +60,8 @@ async function restore(context: Context, number: number): Promise<number> {
   const { backup, done } = await restoreBackup(context, number);
   const replaced = done.backups[0]?.number;
   const before = replaced === undefined ? '' : `; what was there is backup ${replaced}`;
-  context.write(
+  say(
+    context,
     context.json
       ? `${JSON.stringify({ schema: 1, restored: backup, replaced: replaced ?? null })}\n`
       : `${displayName(backup.path)}: backup ${number} is back${before}.\n`,
@@ -85,7 +87,8 @@ async function prune(context: Context, numbers: readonly number[], { keep, older
     });
   }
   const gone = (await pruneBackups(context, { numbers, keep, olderThanMs: olderThan })).map(({ number }) => number);
-  context.write(
+  say(
+    context,
     context.json
       ? `${JSON.stringify({ schema: 1, removed: gone })}\n`
       : `${plural(gone.length, 'backup')} removed${gone.length === 0 ? '' : `: ${gone.join(', ')}`}.\n`,

@@ -4,6 +4,7 @@ import { ActivateError } from '../core/errors';
 import { plural } from '../core/report/report';
 import { collectGarbage } from '../engine/collecting';
 import { addWaitOption, parseAge, parseNumber, type Run } from '../options';
+import { say } from '../saying';
 
 interface Flags {
   readonly keep?: number;
@@ -28,7 +29,8 @@ async function gc(context: Context, { keep, olderThan }: Flags): Promise<number>
   }
   const gone = await collectGarbage(context, { keep, olderThanMs: olderThan });
   const numbers = gone.map(({ number }) => number);
-  context.write(
+  say(
+    context,
     context.json
       ? `${JSON.stringify({ schema: 1, removed: numbers })}\n`
       : `${plural(numbers.length, 'generation')} removed${numbers.length === 0 ? '' : `: ${numbers.join(', ')}`}.\n`,

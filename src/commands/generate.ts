@@ -6,6 +6,7 @@ import { displayName } from '../core/report/display';
 import { plural } from '../core/report/report';
 import { type Bundle, generate } from '../engine/closure/bundle';
 import { addClosureOptions, type ClosureFlags, type Run } from '../options';
+import { say } from '../saying';
 
 type Flags = ClosureFlags & {
   readonly output: string;
@@ -47,7 +48,7 @@ async function writeBundle(context: Context, closure: string, flags: Flags): Pro
     });
   const storeLinks = keepLinks === true ? 'keep' : 'dereference';
   const bundle = await generate(context, closure, { ...flags, location, image, storeLinks });
-  context.write(context.json ? `${JSON.stringify({ schema: 1, ...bundle })}\n` : describe(bundle));
+  say(context, context.json ? `${JSON.stringify({ schema: 1, ...bundle })}\n` : describe(bundle));
   return 0;
 }
 

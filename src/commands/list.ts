@@ -3,6 +3,7 @@ import type { Context } from '../context';
 import { renderGenerations } from '../core/report/generations-report';
 import { listGenerations } from '../engine/collecting';
 import type { Run } from '../options';
+import { say } from '../saying';
 
 /** Declares `list`: the generations and which of them is what. */
 export function declareList(program: Command, run: Run): void {
@@ -14,6 +15,6 @@ export function declareList(program: Command, run: Run): void {
 
 async function list(context: Context): Promise<number> {
   const { state, ...listed } = await listGenerations(context);
-  context.write(renderGenerations(listed, state, context.json ? 'json' : 'text'));
+  say(context, renderGenerations(listed, state, context.json ? 'json' : 'text'));
   return 0;
 }

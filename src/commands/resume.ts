@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context';
 import { resume } from '../engine/switching';
 import { addWaitOption, type Run } from '../options';
+import { say } from '../saying';
 
 /** Declares `resume`: finishes or undoes what a crash interrupted. */
 export function declareResume(program: Command, run: Run): void {
@@ -16,6 +17,6 @@ async function resumeCommand(context: Context): Promise<number> {
     resumed.state === 'nothing to do'
       ? 'Nothing was interrupted; nothing to do.'
       : `The transition from generation ${resumed.from} to ${resumed.to} was ${resumed.state}; generation ${resumed.live} is live.`;
-  context.write(context.json ? `${JSON.stringify({ schema: 1, ...resumed })}\n` : `${text}\n`);
+  say(context, context.json ? `${JSON.stringify({ schema: 1, ...resumed })}\n` : `${text}\n`);
   return 0;
 }

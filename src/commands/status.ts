@@ -3,6 +3,7 @@ import type { Context } from '../context';
 import { isAsRecorded, renderStatus } from '../core/report/generations-report';
 import { ageOf, readMachineStatus } from '../engine/status';
 import type { Run } from '../options';
+import { say } from '../saying';
 
 interface Flags {
   readonly exitCode?: true;
@@ -19,6 +20,9 @@ export function declareStatus(program: Command, run: Run): void {
 
 async function status(context: Context, { exitCode }: Flags): Promise<number> {
   const found = await readMachineStatus(context);
-  context.write(renderStatus(found, context.json ? 'json' : 'text', (time) => ageOf(context, time)));
+  say(
+    context,
+    renderStatus(found, context.json ? 'json' : 'text', (time) => ageOf(context, time)),
+  );
   return exitCode !== undefined && !isAsRecorded(found) ? 1 : 0;
 }

@@ -20,6 +20,7 @@ import {
   type Run,
   targetOf,
 } from '../options';
+import { say } from '../saying';
 
 type Flags = ClosureFlags & CarrierFlags & AttitudeFlags & { readonly dryRun?: true };
 
@@ -90,7 +91,7 @@ async function move(context: Context, target: Target, flags: Flags, scope: Scope
   const begun = context.elapsed();
   const outcome = await switchTo(context, target, scope, flags);
   const { stdout, stderr, status } = renderSwitched(outcome, context.elapsed() - begun, context.json ? 'json' : 'text');
-  context.write(stdout);
+  say(context, stdout);
   context.warn(stderr);
   return status;
 }

@@ -5,6 +5,7 @@ import { conflictToJson, renderConflicts } from '../core/report/report';
 import { renderVerified } from '../core/report/verify-report';
 import { verify, verifyAndRepair } from '../engine/verifying';
 import { addWaitOption, type Run } from '../options';
+import { say } from '../saying';
 
 /** Declares `verify`: holds what is there against the record, content included. */
 export function declareVerify(program: Command, run: Run): void {
@@ -19,14 +20,14 @@ export function declareVerify(program: Command, run: Run): void {
 
 async function verifyCommand(context: Context): Promise<number> {
   const verified = await verify(context);
-  context.write(renderVerified(verified, context.json ? 'json' : 'text'));
+  say(context, renderVerified(verified, context.json ? 'json' : 'text'));
   return verified.wrong.length === 0 ? 0 : 1;
 }
 
 async function repairCommand(context: Context): Promise<number> {
   const { verified, conflicts } = await verifyAndRepair(context);
   if (conflicts.length === 0) {
-    context.write(renderVerified(verified, context.json ? 'json' : 'text'));
+    say(context, renderVerified(verified, context.json ? 'json' : 'text'));
     return verified.wrong.length === 0 ? 0 : 1;
   }
   if (context.json)

@@ -7,6 +7,7 @@ import { POINTER } from '../core/entry';
 import { withContent } from './closure/content';
 import { withAccountsLocked } from './accounts/locking';
 import { withLockedMachine } from './locked';
+import { noteTransition } from './noting';
 import { refuseUntrustedSource } from './trust';
 import { isShown } from './transition/showing';
 import type { Machine } from './machine';
@@ -14,7 +15,7 @@ import { readJournal } from './transition/journal';
 import { sweep, sweepIfPossible } from './transition/litter';
 import { type Resumed, resumeTransition } from './transition/resume';
 import { type Attitudes, type Prepared, prepareTransition, type Target } from './prepare';
-import { carryOut, isVisible, type Scope, stageForBoot } from './transition/transition';
+import { carryOut, type Done, isVisible, type Scope, stageForBoot } from './transition/transition';
 
 /**
  * Makes the machine show a closure or generation, or have it shown from the next boot on.
@@ -61,7 +62,7 @@ export async function carryOutNow(
   const kept = keptPaths(prepared);
   const { live, default: next } = prepared.state;
   if (isIdle(machine, prepared, scope)) return { state: 'nothing to do', shown: 'now', live, default: next, kept };
-  const done = await carryOut(context, machine, prepared, scope);
+  const done = await carryOutAndNote(context, machine, prepared, scope);
   return {
     state: 'done',
     shown: 'now',
@@ -71,6 +72,22 @@ export async function carryOutNow(
     merged: mergedPaths(prepared),
     ...done,
   };
+}
+
+/** The journal of the system gets to know how it ended. */
+async function carryOutAndNote(context: Context, machine: Machine, prepared: Prepared, scope: Scope): Promise<Done> {
+  const { from, to } = prepared;
+  const sides = { from: from.number, to: to.number, closure: to.closure?.name };
+  try {
+    const done = await carryOut(context, machine, prepared, scope);
+    const { changed, backups } = done;
+    await noteTransition(context, machine, { ...sides, outcome: 'switched', changed, backups: backups.length });
+    return done;
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'FAILED')
+      await noteTransition(context, machine, { ...sides, outcome: 'failed and undone', changed: 0, backups: 0 });
+    throw error;
+  }
 }
 
 /** @throws {ActivateError} `REFUSED` where something else than a link is in the pointer's place */
@@ -129,6 +146,8 @@ async function forNextBoot(context: Context, machine: Machine, prepared: Prepare
   if ((prepared.accounts?.changes.length ?? 0) > 0)
     context.log.warn('users and groups are made by a switch, not by a boot: those that are new are not there then');
   await stageForBoot(context, machine, prepared);
+  const sides = { from: state.live, to: to.number, closure: to.closure?.name };
+  await noteTransition(context, machine, { ...sides, outcome: 'default changed', changed: 0, backups: 0 });
   const { live } = state;
   return {
     state: 'done',
@@ -177,14 +196,22 @@ export function refuseInterrupted(machine: Machine): void {
 export function resume(context: Context): Promise<Resumed> {
   return withLockedMachine(context, async (machine) => {
     const resumed = await resumeTransition(context, machine);
+    await noteResumed(context, machine, resumed);
     sweep(machine);
     return resumed;
   });
 }
 
+async function noteResumed(context: Context, machine: Machine, resumed: Resumed): Promise<void> {
+  if (resumed.state === 'nothing to do') return;
+  const { state, from, to } = resumed;
+  await noteTransition(context, machine, { outcome: state, from, to, changed: 0, backups: 0 });
+}
+
 /** What a crash interrupted comes to its end before anything else begins. */
 export async function resumeFirst(context: Context, machine: Machine): Promise<void> {
   const resumed = await resumeTransition(context, machine);
+  await noteResumed(context, machine, resumed);
   sweepIfPossible(context, machine);
   if (resumed.state === 'nothing to do') return;
   const { from, to, state, live } = resumed;

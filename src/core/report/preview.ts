@@ -1,6 +1,7 @@
 import type { PathChange } from './change';
 import type { Conflict } from '../plan/decision';
 import { displayName, escapeLine } from './display';
+import { fold } from './fold';
 import type { Paint } from './paint';
 import { renderPatch } from './patch';
 import type { TargetPath } from '../path';
@@ -36,7 +37,9 @@ export function renderPreview(preview: Preview, form: PreviewForm, { paint, colu
     case 'patch':
       return preview.changes.map((change) => renderPatch(change, paint, isTerminal ? escapeLine : undefined)).join('');
     case 'stat':
-      return renderStat(preview.changes, columns, paint);
+      return isTerminal
+        ? fold(renderStat(preview.changes, columns, paint), columns)
+        : renderStat(preview.changes, columns, paint);
     case 'name-status':
       return renderNameStatus(preview.changes);
     case 'json':

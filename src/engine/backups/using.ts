@@ -12,6 +12,7 @@ import type { Status } from '../../system/syscalls/status';
 import { readLive, readState } from '../generations';
 import { withLockedMachine } from '../locked';
 import { type Machine, withMachine } from '../machine';
+import { noteTransition } from '../noting';
 import { prepareTransition } from '../prepare';
 import { readSealed } from '../records';
 import { refuseInterrupted } from '../switching';
@@ -84,6 +85,9 @@ export function restoreBackup(
       },
       'live',
     );
+    const { number: generation } = prepared.from;
+    const ended = { from: generation, to: generation, changed: done.changed, backups: done.backups.length } as const;
+    await noteTransition(context, machine, { ...ended, outcome: 'restored' });
     return { backup, done };
   });
 }
