@@ -19,7 +19,8 @@ export interface Followed {
 /** @throws {ActivateError} `USAGE` where neither a link nor a directory is there */
 export function readFollowed(context: Context, argument: string): Followed {
   const named = posix.resolve(context.workingDirectory, argument) as TargetPath;
-  return withTop((top) => {
+  const top = openRoot('/');
+  try {
     // What leads to the link may have links in it, the last name is the one that is watched.
     const parent = resolveHostPath(parentOf(named)) as TargetPath | undefined;
     const path = parent === undefined ? named : joinTarget(parent, nameOf(named));
@@ -30,7 +31,9 @@ export function readFollowed(context: Context, argument: string): Followed {
       path: named,
       hint: 'Name a link to a closure, such as /nix/var/nix/profiles/system, or a directory of bundles.',
     });
-  });
+  } finally {
+    closeRoot(top);
+  }
 }
 
 /** What there is to follow now. */
@@ -42,23 +45,21 @@ export interface Followable {
 }
 
 /** The closures that are there, and where to wait for more. A name that begins with a dot is not finished yet. */
-export function readFollowable({ kind, path }: Followed): Followable {
-  return withTop((top) => {
-    const closures = new Set<string>();
-    const places = [kind === 'link' ? parentOf(path) : path];
-    if (kind === 'link') {
-      const closure = resolveHostPath(path);
-      if (closure !== undefined) closures.add(closure);
-    } else {
-      for (const each of childrenOf(top, path)) {
-        if (isBundle(top, each)) closures.add(each);
-        // It may become one.
-        else if (readStatus(top, each)?.kind === 'directory') places.push(each);
-      }
-      places.push(parentOf(path));
+export function readFollowable(top: Root, { kind, path }: Followed): Followable {
+  const closures = new Set<string>();
+  const places = [parentOf(path)];
+  if (kind === 'link') {
+    const closure = resolveHostPath(path);
+    if (closure !== undefined) closures.add(closure);
+  } else {
+    places.push(path);
+    for (const each of childrenOf(top, path)) {
+      if (isBundle(top, each)) closures.add(each);
+      // It may become one.
+      else if (readStatus(top, each)?.kind === 'directory') places.push(each);
     }
-    return { closures, directories: places.flatMap((place) => watchedAt(top, place)) };
-  });
+  }
+  return { closures, directories: places.flatMap((place) => watchedAt(top, place)) };
 }
 
 function childrenOf(top: Root, path: TargetPath): TargetPath[] {
@@ -80,14 +81,4 @@ function watchedAt(top: Root, path: TargetPath): Watched[] {
   const status = readStatus(top, path);
   if (status?.kind !== 'directory') return [];
   return [{ path, identity: `${status.device} ${status.inode} ${status.identity}` }];
-}
-
-/** Gives a task the machine's own `/`: closures are not below the root that is worked on. */
-export function withTop<Result>(task: (top: Root) => Result): Result {
-  const top = openRoot('/');
-  try {
-    return task(top);
-  } finally {
-    closeRoot(top);
-  }
 }
