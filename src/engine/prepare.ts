@@ -10,12 +10,11 @@ import type { Entry } from '../core/entry';
 import { decideWrappers, type WrapperAnswer, type WrappersFound } from '../core/plan/wrappers';
 import type { Wrapper } from '../core/wrapper';
 import { ActivateError } from '../core/errors';
-import { whyNotInUnit } from '../core/mount-unit';
 import type { Actual } from '../core/found';
 import { backupContent } from '../core/records/backup';
 import { type AttitudeRule, carrierPath, type Generation, overlayOf } from '../core/records/generation';
 import { manifestPieces, withheldDigests } from '../core/records/manifest';
-import { hostPath, type TargetPath, targetPathOf } from '../core/path';
+import { hostPath, type TargetPath } from '../core/path';
 import { compileRules } from '../core/policy/policy';
 import { tidy } from '../system/memory';
 import { readStatus } from '../system/reading';
@@ -32,11 +31,11 @@ import {
   type Role,
   type State,
 } from './generations';
-import { type Content, type Elsewhere, isCarried, noContent } from './closure/content';
+import { canBeShown, type Content, type Elsewhere, imagePathOf, isCarried, noContent } from './closure/content';
 import { unlessDamaged } from './closure/source';
 import type { Machine } from './machine';
 import { readMerges } from './merging';
-import { isShown, mountedNumbers } from './transition/showing';
+import { mountedNumbers } from './transition/showing';
 import { scan } from './scan';
 import { lookAtWrappers } from './wrappers/looking';
 import { refuseLostSources } from './wrappers/sources';
@@ -304,28 +303,6 @@ function closureDestination(
     rules,
     consent: new Set(),
   };
-}
-
-/** Whether what carries a generation is there and, where it has to be mounted again, was found to be as it was. */
-function canBeShown(machine: Machine, generation: Generation, { elsewhere }: Content): boolean {
-  const { overlay } = generation;
-  return isCarried(machine, generation) && (isShown(machine, overlay) || elsewhere.has(overlay));
-}
-
-/** Where an image is in the tree at the root, to be used there. */
-function imagePathOf({ root }: Machine, { imageFile, name }: Closure): TargetPath {
-  const file = imageFile === undefined ? undefined : targetPathOf(root.path, imageFile);
-  const why = file === undefined ? undefined : whyNotInUnit(file);
-  if (why !== undefined)
-    throw new ActivateError('USAGE', `a boot could not mount it: ${why}`, {
-      path: name,
-      hint: 'Leave --in-place out.',
-    });
-  if (file !== undefined) return file;
-  throw new ActivateError('USAGE', 'only an image that is below the root can be used in place', {
-    path: name,
-    hint: 'Leave --in-place out: a copy is made then.',
-  });
 }
 
 /** Equal digests show the same: the same entries, with the same content, from the same store path. */

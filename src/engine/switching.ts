@@ -9,7 +9,7 @@ import { withAccountsLocked } from './accounts/locking';
 import { withLockedMachine } from './locked';
 import { noteTransition } from './noting';
 import { refuseUntrustedSource } from './trust';
-import { isShown } from './transition/showing';
+import { hideUnused, isShown } from './transition/showing';
 import type { Machine } from './machine';
 import { readJournal } from './transition/journal';
 import { sweep, sweepIfPossible } from './transition/litter';
@@ -198,6 +198,7 @@ export function resume(context: Context): Promise<Resumed> {
     const resumed = await resumeTransition(context, machine);
     await noteResumed(context, machine, resumed);
     sweep(machine);
+    hideUnused(context, machine);
     return resumed;
   });
 }

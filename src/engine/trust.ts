@@ -36,7 +36,8 @@ export function refuseUntrusted({ uid }: Context, machine: Machine): void {
 }
 
 /**
- * Makes sure that nobody else can have written a bundle or image: what it says is carried out as root.
+ * Makes sure that nobody else can have written a bundle or image, nor can put another in its place: what it says is carried out
+ * as root.
  *
  * @throws {ActivateError} `REFUSED`
  */
@@ -44,10 +45,13 @@ export function refuseUntrustedSource({ uid }: Context, { path, image, record }:
   const top = openRoot('/');
   try {
     const files = record === undefined ? [] : [BUNDLE_RECORD, 'manifest.json'].map((name) => `${path}/${name}`);
-    for (const each of [path, ...files, ...(image === undefined ? [] : [image.file])]) {
-      const status = readStatus(top, each as TargetPath);
+    const named = [path, ...files, ...(image === undefined ? [] : [image.file])] as TargetPath[];
+    for (const each of new Set([...named, ...named.map(parentOf)])) {
+      const status = readStatus(top, each);
       if (status === undefined || status.kind === 'symlink') continue;
-      if ((status.uid === 0 || status.uid === uid) && !isShared(status)) continue;
+      // The sticky bit keeps others from names that are not theirs.
+      const isSticky = !named.includes(each) && (status.mode & 0o1000) !== 0;
+      if ((status.uid === 0 || status.uid === uid) && (isSticky || !isShared(status))) continue;
       throw new ActivateError('REFUSED', 'others may write this, so what it says cannot be trusted', {
         path: each,
         hint: `Make it root's: \`chown root:root\` and \`chmod go-w\`, or copy it to a place of root's.`,

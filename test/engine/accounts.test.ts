@@ -14,6 +14,7 @@ import { closeRoot, openRoot } from '../../src/system/rooted';
 import { lived, readAccounts, writeAccounts } from '../support/accounts';
 import { type Contents, writeClosure, writeContents } from '../support/closures';
 import { closureAt, contextOn, planOn, switchOn } from '../support/engine';
+import { testFor } from '../support/overlay';
 import { type Sandbox, withSandbox } from '../support/sandbox';
 import { compareSnapshots, takeSnapshot } from '../support/snapshot';
 
@@ -164,7 +165,8 @@ describe('users that the machine lacks', () => {
 });
 
 describe('the lines of a closure', () => {
-  test('come from three directories; the first to have a name wins, and a link to /dev/null hides it', async () => {
+  const name = 'come from three directories; the first to have a name wins, and a link to /dev/null hides it';
+  testFor(['tree', 'squashfs', 'erofs'], 'a link in a store leads to the machine', name, async () => {
     await withUsers(async (sandbox) => {
       const closure = writeClosure(sandbox, 'a', {
         'etc/sysusers.d/b.conf': 'u b 51\n',

@@ -21,7 +21,8 @@ test.each(Object.keys(scenarios))(
   'nothing is lost, whichever system call that changes the machine fails or is the last: %s',
   async (name) => {
     const begun = performance.now();
-    const workers = Array.from({ length: WORKERS }, (_, part) => startWorker(name, part));
+    const count = scenarios[name]?.workers ?? WORKERS;
+    const workers = Array.from({ length: count }, (_, part) => startWorker(name, part, count));
     const parts = await Promise.all(workers);
     const [calls = 0] = parts.map((part) => part.calls);
     // Every worker counts for itself: did they count differently, some points would be nobody's.
@@ -39,12 +40,12 @@ test.each(Object.keys(scenarios))(
 );
 
 /** Sweeps a part of the points in a mount namespace of its own; what it mounts is gone when it ends. */
-async function startWorker(name: string, part: number): Promise<Swept> {
+async function startWorker(name: string, part: number, count: number): Promise<Swept> {
   const where = mkdtempSync(join(directory, 'worker-'));
   // strace and what it traces take turns: on one processor that takes a third of the time.
   const processor = String(part % availableParallelism());
   const script = join(import.meta.dir, '../support/sweep/worker.ts');
-  const worker = [process.execPath, script, where, name, String(part), String(WORKERS * SPARSE)];
+  const worker = [process.execPath, script, where, name, String(part), String(count * SPARSE)];
   const child = spawn('unshare', ['--mount', 'taskset', '--cpu-list', processor, ...worker], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

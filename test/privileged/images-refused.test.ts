@@ -218,6 +218,41 @@ describe.each([...kinds])('an image of %s', (kind) => {
   });
 });
 
+const exposed: readonly (readonly [what: string, script: string])[] = [
+  ['in a directory that others may write', 'chmod 777 $top'],
+  ["in somebody else's directory", 'chown 65534 $top'],
+  [
+    'that a link in a bundle leads to, and others may write,',
+    'chmod 666 $image; mv $image $top/other; ln -s $top/other $image',
+  ],
+];
+
+test.each([...exposed])('an image %s is refused', async (_what, script) => {
+  const bundle = await bundleOn(machine, 'erofs', CLOSURE);
+  const alone = '/var/images/exposed/bundle/image.erofs';
+  await machine.shell(`
+    top=/var/images/exposed
+    rm -rf $top; mkdir $top
+    mv ${bundle} $top/bundle
+    image=${alone}
+    ${script}
+  `);
+  for (const verb of ['switch', 'test', 'boot']) {
+    const { status, stderr } = await refuse(verb, '/var/images/exposed/bundle');
+    expect({ status, stderr }).toEqual({
+      status: 3,
+      stderr: expect.stringContaining('others may write this') as string,
+    });
+  }
+});
+
+test('an image in a directory where everybody has a place of their own is fine', async () => {
+  const image = imageOn(machine, 'erofs', CLOSURE);
+  await machine.shell(`mkdir -m 1777 /var/images/sticky; mv ${image} /var/images/sticky/image`);
+  expect((await refuse('switch', '/var/images/sticky/image', '--policy', 'none')).status).toBe(65);
+  expect((await machine.attempt(['switch', '/var/images/sticky/image'])).status).toBe(0);
+});
+
 function rewrite(bundle: string, change: (record: { overlay: object }) => object): void {
   const file = `${bundle}/bundle.json`;
   const { seal: _, ...record } = JSON.parse(readFileSync(file, 'utf8')) as { overlay: object; seal: string };

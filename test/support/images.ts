@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageKind } from '../../src/core/records/overlay';
 import type { TestMachine } from './machine';
@@ -62,12 +62,16 @@ export async function mountedOn(machine: TestMachine): Promise<readonly string[]
   return [...mounts.split('\n').filter((line) => line !== ''), ...(await loopsOn(machine))];
 }
 
-/** The images of generations, and those in /var/images, that have a loop device. */
+/** The images of generations, and those in /var/images, that have a loop device; other machines have such names as well. */
 export async function loopsOn(machine: TestMachine): Promise<readonly string[]> {
-  const list = await machine.shell('losetup --list --noheadings --raw --output BACK-FILE');
-  return list
-    .split('\n')
-    .filter((line) => /^\/var\/(?:lib\/activate|images)\//u.test(line))
+  const list = await machine.shell('losetup --list --noheadings --raw --output BACK-FILE,BACK-INO');
+  const loops = list.split('\n').map((line) => line.split(' '));
+  const isOurs = ([file = '', inode]: readonly string[]): boolean =>
+    /^\/var\/(?:lib\/activate|images)\//u.test(file) &&
+    String(lstatSync(machine.on(file), { throwIfNoEntry: false })?.ino) === inode;
+  return loops
+    .filter(isOurs)
+    .map(([file = '']) => file)
     .toSorted();
 }
 

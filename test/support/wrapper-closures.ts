@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Sandbox, withSandbox } from './sandbox';
+import { removeTree, type Sandbox, withSandbox } from './sandbox';
 import { type Seen, takeSnapshot } from './snapshot';
 
 /** What a policy says of one wrapper besides its name, and what its source holds. */
@@ -38,8 +38,7 @@ export function withWrapperSandbox(task: (sandbox: Sandbox) => Promise<void>): P
 
 /** What a power cut leaves of /run. */
 export function loseRun(sandbox: Sandbox): void {
-  spawnSync('umount', ['--lazy', '--quiet', '--', sandbox.on('/run/wrappers')]);
-  rmSync(sandbox.on('/run'), { recursive: true });
+  removeTree(sandbox.on('/run'));
   mkdirSync(sandbox.on('/run'));
 }
 

@@ -1,5 +1,6 @@
+import { whyNotInUnit } from '../../core/mount-unit';
 import type { Context } from '../../context';
-import { hostPath, type TargetPath } from '../../core/path';
+import { hostPath, type TargetPath, targetPathOf } from '../../core/path';
 import { carrierPath, type Generation, isMounted } from '../../core/records/generation';
 import { isImage } from '../../core/records/overlay';
 import { digestHostFile, readStatus } from '../../system/reading';
@@ -9,7 +10,7 @@ import { findGeneration, numberBefore, readState } from '../generations';
 import type { Machine } from '../machine';
 import type { Target } from '../prepare';
 import { isShown } from '../transition/showing';
-import type { Addition } from './closure';
+import type { Addition, Closure } from './closure';
 import { type OpenImage, openSource, type Source } from './source';
 
 /** Where the content of an overlay can be read while it cannot be looked at in its place. */
@@ -110,10 +111,32 @@ export function isCarried({ root }: Machine, generation: Generation): boolean {
     : status?.kind === 'directory' || status?.kind === 'symlink';
 }
 
+/** Whether what carries a generation is there and, where it has to be mounted again, was found to be as it was. */
+export function canBeShown(machine: Machine, generation: Generation, { elsewhere }: Content): boolean {
+  const { overlay } = generation;
+  return isCarried(machine, generation) && (isShown(machine, overlay) || elsewhere.has(overlay));
+}
+
 function refuseOtherImage({ carrier, number }: Generation, file: string): void {
   if (!isImage(carrier) || digestHostFile(file) === carrier.digest) return;
   throw new ActivateError('STATE', `the image of generation ${number} is damaged: it is not as it was`, {
     path: file,
     hint: 'Restore it from a backup, or switch to another generation.',
+  });
+}
+
+/** Where an image is in the tree at the root, to be used there. */
+export function imagePathOf({ root }: Machine, { imageFile, name }: Closure): TargetPath {
+  const file = imageFile === undefined ? undefined : targetPathOf(root.path, imageFile);
+  const why = file === undefined ? undefined : whyNotInUnit(file);
+  if (why !== undefined)
+    throw new ActivateError('USAGE', `a boot could not mount it: ${why}`, {
+      path: name,
+      hint: 'Leave --in-place out.',
+    });
+  if (file !== undefined) return file;
+  throw new ActivateError('USAGE', 'only an image that is below the root can be used in place', {
+    path: name,
+    hint: 'Leave --in-place out: a copy is made then.',
   });
 }

@@ -117,8 +117,9 @@ function bundleIn(name: string, directory: string, format: ClosureOptions['forma
 
 /** The image of a bundle, which is as it was written. */
 function wholeImage(directory: string, carrier: Image): FoundImage {
-  const file = posix.join(directory, imageName(carrier.kind));
-  if (!isRegularFile(file)) throw damaged(file, 'the image of the bundle is missing');
+  const named = posix.join(directory, imageName(carrier.kind));
+  const file = resolveHostPath(named);
+  if (file === undefined || !isRegularFile(file)) throw damaged(named, 'the image of the bundle is missing');
   const sizeBytes = sizeOf(file);
   if (sizeBytes !== carrier.sizeBytes)
     throw damaged(file, `the image is damaged: it has ${sizeBytes} bytes, and ${carrier.sizeBytes} were written`);

@@ -20,7 +20,8 @@ const changing = words(`
   creat open openat rename renameat renameat2 link linkat symlink symlinkat unlink unlinkat rmdir mkdir mkdirat mknod mknodat
   write writev pwrite64 truncate ftruncate fallocate sendfile copy_file_range ioctl fsync fdatasync syncfs
   chmod fchmod fchmodat chown lchown fchown fchownat utimensat
-  setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr`);
+  setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
+  mount umount2 fsopen fsconfig fsmount move_mount`);
 const looking = words('openat2 statx readlinkat getdents64 read');
 
 /** What strace is asked to show; not every machine has each of them. */
@@ -62,9 +63,11 @@ function callsOf(program: string, log: string, root: string): Call[] {
 
 /** What a call does below the root. Changes that fail by themselves (a directory that is there) are none. */
 function doingOf(name: string, line: string, root: string): Call['does'] | undefined {
-  if (!line.includes(`<${root}`) && !line.includes(`"${root}`)) return undefined;
+  // What looks into an image mounts that where nobody else sees it, and a loop device has a name of its own.
+  const isMounting = /^(?:mount|fs\w+|move_mount)\(|^ioctl\(.* LOOP_/u.test(line);
+  if (!isMounting && !line.includes(`<${root}`) && !line.includes(`"${root}`)) return undefined;
   if (looking.includes(name)) return 'look';
-  if (name === 'ioctl') return /FICLONE|SETFLAGS/u.test(line) ? 'change' : 'look';
+  if (name === 'ioctl') return /FICLONE|SETFLAGS|LOOP_(?:CONFIGURE|SET|CLR)/u.test(line) ? 'change' : 'look';
   if (name.startsWith('open') && !/O_(?:WRONLY|RDWR|CREAT|TRUNC)/u.test(line)) return 'look';
   return /\) += -1 /u.test(line) ? undefined : 'change';
 }
@@ -74,6 +77,7 @@ function aboutOf(name: string, line: string, root: string): string {
   const plain = line
     .replace(/\) += .*$/su, ')')
     .replaceAll(root, '')
+    .replaceAll(/\/dev\/loop\d+/gu, '/dev/loopN')
     .replaceAll(/\.activate\.record\.[\da-f-]+/gu, '.activate.record.ID')
     .replaceAll(/\.activate\.[\da-z]{6,}\./gu, '.activate.TOKEN.')
     .replaceAll(/\.#(.*?)[\da-f]{16}/gu, '.#$1ID')

@@ -1,6 +1,7 @@
 import { lutimesSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contents, writeContents } from '../closures';
+import { kinds, writeImage } from '../images';
 
 /** What the machine has at the beginning. */
 const machine: Contents = {
@@ -164,6 +165,8 @@ export function writeMachine(root: string, closures: string): void {
   writeContents(join(closures, 'first'), first);
   writeContents(join(closures, 'second'), second);
   for (const [name, contents] of Object.entries(wrapping)) writeContents(join(closures, name), contents);
+  for (const name of ['first', 'second'])
+    for (const kind of kinds) writeImage(kind, join(closures, name), join(closures, `${name}.${kind}`));
   const names = readdirSync(join(root, 'etc'), { recursive: true }).map(String).toSorted().toReversed();
   for (const [index, name] of names.entries()) lutimesSync(join(root, 'etc', name), 1e9, 1e9 + index);
 }

@@ -22,7 +22,11 @@ export function judge(stage: Stage, prepared: Prepared, fault: Fault, before: Be
     ...(fault.kind === 'kill' ? [] : dishonest(stage, prepared, fault, ended)),
   ];
   // Where nothing is left to be done, and all is as it was or as it is to be, `resume` has nothing to look at.
-  const isOver = fault.kind === 'error' && (ended.status === 0 || UNCHANGED.has(ended.status)) && !prepared.isResume;
+  const isOver =
+    fault.kind === 'error' &&
+    !leftMounted(ended) &&
+    (ended.status === 0 || UNCHANGED.has(ended.status)) &&
+    !prepared.isResume;
   const problems =
     isOver && atOnce.length === 0 ? [] : [...atOnce, ...unresumed(stage, prepared), ...touched(stage, before)];
   return problems.length === 0 ? [] : [`status ${ended.status}: ${ended.output.trim()}`, ...problems];
@@ -48,8 +52,18 @@ const UNCHANGED = new Set([3, 4, 65, 74, 75, 77]);
 
 const RECORD = /\/\.activate\.record\.[^/]*: appeared/u;
 
+/** It said that it could not take away what was shown before; `resume`, and the next switch, do that then. */
+function leftMounted({ output }: Ended): boolean {
+  return output.includes('could not unmount');
+}
+
 /** What the exit status says that is not so. */
-function dishonest(stage: Stage, prepared: Prepared, fault: Fault, { status }: Ended): string[] {
+function dishonest(stage: Stage, prepared: Prepared, fault: Fault, ended: Ended): string[] {
+  const untrue = contradictions(stage, prepared, fault, ended);
+  return leftMounted(ended) ? untrue.filter((each) => !each.includes('/run/activate/gen/')) : untrue;
+}
+
+function contradictions(stage: Stage, prepared: Prepared, fault: Fault, { status }: Ended): string[] {
   const isPending = existsSync(`${stage.root}/var/lib/activate/transition.json`);
   if (status === 0) return about('status 0, but', compareMachines(prepared.end, seeMachine(stage.root), false));
   if (status === 5) return isPending ? [] : ['status 5, and there is no journal to resume from'];

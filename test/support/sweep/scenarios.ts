@@ -9,6 +9,10 @@ export interface Scenario {
   readonly errors: 'all' | 'in turn';
   /** Whether what looks at something fails as well. */
   readonly looks?: true;
+  /** One of so many points is tried, where another scenario tries the most of them. */
+  readonly sparse?: number;
+  /** How many sweep it at once, where two would be in each other's way: loop devices are numbered for all. */
+  readonly workers?: 1;
   /** Filesystems of their own. */
   readonly mounts?: readonly string[];
   /** What is done first, each of which has to succeed; `edit` is what somebody does to ours. */
@@ -76,6 +80,28 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     mounts: ['/run/wrappers'],
     first: [['switch', 'closures/wrapping first']],
     transition: ['rollback', '0'],
+  },
+  'a switch of images': {
+    errors: 'in turn',
+    sparse: 5,
+    workers: 1,
+    first: [['switch', 'closures/first.squashfs'], 'edit'],
+    transition: ['switch', 'closures/second.squashfs', '--on-drift', 'backup'],
+  },
+  'a rollback of images': {
+    errors: 'in turn',
+    sparse: 5,
+    workers: 1,
+    first: [['switch', 'closures/first.erofs'], 'edit', ['switch', 'closures/second.erofs', '--on-drift', 'backup']],
+    transition: ['rollback'],
+  },
+  'resume after the swap of images': {
+    errors: 'in turn',
+    sparse: 5,
+    workers: 1,
+    first: [['switch', 'closures/first.erofs'], 'edit'],
+    transition: ['switch', 'closures/second.squashfs', '--on-drift', 'backup'],
+    crash: killAt((calls) => calls[calls.indexOf(pointed(calls)) + 1]),
   },
   'a rollback to nothing': { errors: 'in turn', first: [...toFirst, SECOND], transition: ['rollback', '0'] },
 };

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Call, type Fault, faultOptions, readCalls, traced } from './calls';
 import { writeMachine } from './closures';
@@ -65,6 +65,7 @@ export function openStage(directory: string, mounts: readonly string[]): Stage {
     root,
     logs,
     keep: () => {
+      for (const overlay of overlaysOf(root)) insist(['umount', '--lazy', overlay.at]);
       rmSync(kept, { recursive: true });
       insist(['cp', '-a', '--', root, kept]);
     },
@@ -72,6 +73,7 @@ export function openStage(directory: string, mounts: readonly string[]): Stage {
       insist(['umount', '--lazy', root]);
       mountFresh(root, mounts);
       insist(['cp', '-a', '--', `${kept}/.`, root]);
+      for (const overlay of overlaysOf(root)) showImage(overlay);
     },
     activate: (args) => run(args, []),
     record: (args) => ({ ended: run(args, tracing, { SWEEP_AT: 'all' }), calls: readCalls(logs, root) }),
@@ -82,6 +84,33 @@ export function openStage(directory: string, mounts: readonly string[]): Stage {
       return run(args, [], { SWEEP_AT: call.program, SWEEP_OPTIONS: faulty.join(' '), SWEEP_CUT: cut });
     },
   };
+}
+
+interface Overlay {
+  readonly at: string;
+  readonly kind: string;
+  readonly file: string;
+}
+
+/** Where images are shown, or were when the machine was kept. */
+function overlaysOf(root: string): Overlay[] {
+  const shown = `${root}/run/activate/gen`;
+  if (!existsSync(shown)) return [];
+  return readdirSync(shown).flatMap((number) =>
+    ['squashfs', 'erofs']
+      .map((kind) => ({
+        at: join(shown, number),
+        kind,
+        file: `${root}/var/lib/activate/generations/${number}/image.${kind}`,
+      }))
+      .filter(({ file }) => existsSync(file)),
+  );
+}
+
+/** Shows an image again, where it was shown. */
+function showImage({ at, kind, file }: Overlay): void {
+  const loop = kind === 'squashfs' ? ',loop' : '';
+  insist(['mount', '-i', '-t', kind, '-o', `ro,nosuid,nodev${loop}`, file, at]);
 }
 
 /** Puts everything into its place, and returns where the machine is, where it is kept, and where the logs are. */

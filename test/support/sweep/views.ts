@@ -16,12 +16,24 @@ export interface Machine {
  * What may be there after a transition that did not happen: directories to put things into, the lock, and when ours was last
  * changed, which is as true as before.
  */
-const STAYS = /^\/(?:run\/activate\/(?:lock)?|var\/lib\/activate\/(?:generations\/(?:\d+\/times\.json)?|backups\/)?)$/u;
+const STAYS =
+  /^\/(?:run\/activate\/(?:lock|gen\/)?|var\/lib\/activate\/(?:generations\/(?:\d+\/times\.json)?|backups\/)?)$/u;
 
 export function seeMachine(root: string): Machine {
-  const state = [...list(root, '/run'), ...list(root, '/var/lib/activate')].filter((path) => !STAYS.test(path));
+  const listed = [...list(root, '/run'), ...list(root, '/var/lib/activate')].filter((path) => !STAYS.test(path));
+  const state = [...listed, ...mountsBelow(root)];
   const views = new Map(paths.map((path) => [path, viewOf(root, path)]));
   return { etc: takeSnapshot(`${root}/etc`), state, views };
+}
+
+/** Each mount, and the how manieth it is at its place. */
+function mountsBelow(root: string): string[] {
+  const places = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .flatMap((line) => ((line.split(' ')[4] ?? '').startsWith(`${root}/`) ? [line.split(' ')[4]] : []));
+  return places.map(
+    (place, index) => `mount ${places.slice(0, index).filter((each) => each === place).length + 1} at ${place}`,
+  );
 }
 
 /** What tells two machines apart. */

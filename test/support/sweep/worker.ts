@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { aboutOfCall, type Call, describeFault, type Fault } from './calls';
 import { judge, lookBefore } from './judge';
 import { prepare, scenarios } from './scenarios';
@@ -19,6 +20,8 @@ export interface Swept {
 
 /** Another run now and then goes another way: it is repeated. */
 const MOST_TRIES = 8;
+/** A loop device goes a moment after the last one who used it. */
+const MOST_TURNS = 100;
 const ERRORS = ['ENOSPC', 'EIO', 'EACCES', 'EROFS', 'EMFILE'];
 
 /** A disk that becomes read-only is tried at one of so many calls. */
@@ -28,6 +31,7 @@ const LASTING_EACH = 3;
 const [directory = '', name = '', part = '0', parts = '1'] = process.argv.slice(2);
 const scenario = scenarios[name];
 if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+const loopsBefore = imagesOnLoops().length;
 const stage = openStage(directory, scenario.mounts ?? []);
 const prepared = prepare(stage, scenario);
 process.stdout.write(JSON.stringify(sweep()));
@@ -37,15 +41,37 @@ function sweep(): Swept {
   const lost: string[] = [];
   const counts = { kill: 0, error: 0, look: 0 };
   const points = sweptCalls().flatMap((call, index) => faultsOf(call, index).map((fault) => ({ call, fault })));
-  for (const { call, fault } of points.filter((_, index) => index % Number(parts) === Number(part))) {
+  const each = Number(parts) * (scenario?.sparse ?? 1);
+  for (const { call, fault } of points.filter((_, index) => index % each === Number(part))) {
     const { status, problems } = hit(call, fault);
     const key = `${fault.kind}: ${status}`;
     ends[key] = (ends[key] ?? 0) + 1;
     if (problems.length > 0) lost.push(`${describeFault(call, fault)}\n    ${problems.join('\n    ')}`);
     counts[call.does === 'look' ? 'look' : fault.kind === 'kill' ? 'kill' : 'error'] += 1;
   }
+  stage.reset();
+  lost.push(...leftLoops());
   const calls = prepared.calls.filter(({ does }) => does === 'change').length;
   return { calls, kills: counts.kill, errors: counts.error, looks: counts.look, lost, ends };
+}
+
+/** The images that have a loop device, on any machine that was here. */
+function imagesOnLoops(): string[] {
+  return readdirSync('/sys/block')
+    .map((name) => `/sys/block/${name}/loop/backing_file`)
+    .filter((file) => existsSync(file))
+    .map((file) => readFileSync(file, 'utf8').trim())
+    .filter((file) => /\.(?:squashfs|erofs)(?: \(deleted\))?$/u.test(file));
+}
+
+/** Those that were not there at first; what is live now may have one. */
+function leftLoops(): string[] {
+  for (let turn = 1; ; turn += 1) {
+    const loops = imagesOnLoops();
+    if (loops.length <= loopsBefore + 1) return [];
+    if (turn === MOST_TURNS) return loops.map((file) => `a loop device is left: ${file}`);
+    Bun.sleepSync(50);
+  }
 }
 
 /** All that change something, and those that look at something from the swap on: before it, there is nothing to be undone. */
