@@ -11,6 +11,7 @@ import { declareSchema } from './commands/schema';
 import { declareStatus } from './commands/status';
 import { declareRollback, declareSwitch } from './commands/switch';
 import { declareVerify } from './commands/verify';
+import { declareWatch } from './commands/watch';
 import type { Context, LogFormat, LogLevel } from './context';
 import { ActivateError, exitStatusOf } from './core/errors';
 import { errorToJson, renderError } from './core/report/report';
@@ -70,6 +71,7 @@ function declareCommands(
   declareList(program, run);
   declareGc(program, run);
   declareVerify(program, run);
+  declareWatch(program, run);
   declareBackups(program, run);
   declareCompletion(program, run);
   declareHelp(program, run);

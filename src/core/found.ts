@@ -103,3 +103,22 @@ export function describeFound(found: Found): string {
       return `a ${found.kind}`;
   }
 }
+
+/** How something on disk differs from what was recorded. */
+export interface Difference {
+  readonly what: string;
+  /** Which time of what is there says since when. */
+  readonly since: 'mtime' | 'ctime' | undefined;
+}
+
+/** In what way a path is not as it was recorded. */
+export function differenceOf(found: Found | undefined, recorded: Found | undefined): Difference {
+  if (found === undefined) return { what: 'it is gone', since: undefined };
+  if (recorded?.kind !== found.kind) return { what: `${describeFound(found)} is in its place`, since: 'mtime' };
+  if (found.kind === 'symlink') return { what: `it is ${describeFound(found)}`, since: 'mtime' };
+  if (found.kind === 'file' && recorded.kind === 'file') {
+    const isSameContent = found.digest !== undefined && found.digest === recorded.digest;
+    if (!isSameContent) return { what: 'its content was changed', since: 'mtime' };
+  }
+  return { what: 'its mode or owner was changed', since: 'ctime' };
+}

@@ -2,12 +2,13 @@ import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
 import type { TargetPath } from '../core/path';
 import { makeDirectories } from '../system/changing';
-import { type Holder, type Lock, tryLock } from '../system/locking';
+import { findHolder, type Holder, type Lock, tryLock } from '../system/locking';
+import { readStatus } from '../system/reading';
 import { type Machine, withMachine } from './machine';
 import { refuseUntrusted } from './trust';
 
 const LOCK_DIRECTORY = '/run/activate' as TargetPath;
-const LOCK = '/run/activate/lock' as TargetPath;
+export const LOCK = '/run/activate/lock' as TargetPath;
 const RETRY_MS = 50;
 
 /**
@@ -34,6 +35,12 @@ export function withLockedMachine<Result>(
       lock.release();
     }
   });
+}
+
+/** Whether somebody changes the machine now; takes no lock, and needs no root. */
+export function isLocked({ root }: Machine): boolean {
+  const status = readStatus(root, LOCK);
+  return status !== undefined && findHolder(status.inode) !== undefined;
 }
 
 async function takeLock(context: Context, { root }: Machine): Promise<Lock> {

@@ -49,6 +49,16 @@ async function carryOutPlan(context: Context, machine: Machine, prepared: Prepar
   refuseForeignPointer(machine);
   if (scope === 'default') return forNextBoot(context, machine, prepared);
   if (scope === 'live' && prepared.state.default !== prepared.to.number) warnOfBoot(context, prepared.state.default);
+  return carryOutNow(context, machine, prepared, scope);
+}
+
+/** Carries out a plan without conflicts, where there is anything to do. */
+export async function carryOutNow(
+  context: Context,
+  machine: Machine,
+  prepared: Prepared,
+  scope: Scope,
+): Promise<Exclude<Switched, { readonly state: 'refused' }>> {
   const kept = keptPaths(prepared);
   const { live, default: next } = prepared.state;
   if (isIdle(machine, prepared, scope)) return { state: 'nothing to do', shown: 'now', live, default: next, kept };
@@ -81,7 +91,7 @@ async function carryOutAndNote(context: Context, machine: Machine, prepared: Pre
 }
 
 /** @throws {ActivateError} `REFUSED` where something else than a link is in the pointer's place */
-function refuseForeignPointer({ root }: Machine): void {
+export function refuseForeignPointer({ root }: Machine): void {
   const kind = readStatus(root, POINTER)?.kind;
   if (kind === undefined || kind === 'symlink') return;
   throw new ActivateError('REFUSED', `the pointer is a link, and a ${kind} is in its place`, {
@@ -163,7 +173,7 @@ function keptPaths({ decisions }: Prepared): string[] {
 }
 
 /** A plan that was made without seeing everything is not carried out. */
-function refuseUnread({ unread }: Prepared): void {
+export function refuseUnread({ unread }: Prepared): void {
   const first = unread[0];
   if (first === undefined) return;
   throw new ActivateError('PERMISSION', first.why, { path: first.path, hint: 'Run this as a user who may read it.' });
@@ -200,7 +210,7 @@ async function noteResumed(context: Context, machine: Machine, resumed: Resumed)
 }
 
 /** What a crash interrupted comes to its end before anything else begins. */
-async function resumeFirst(context: Context, machine: Machine): Promise<void> {
+export async function resumeFirst(context: Context, machine: Machine): Promise<void> {
   const resumed = await resumeTransition(context, machine);
   await noteResumed(context, machine, resumed);
   sweepIfPossible(context, machine);

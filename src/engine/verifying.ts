@@ -2,22 +2,24 @@ import type { Context } from '../context';
 import { type Entry, STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
 import { sameOwnership } from '../core/found';
+import type { Conflict } from '../core/plan/decision';
 import { hostPath, isBelow, joinTarget, type TargetPath } from '../core/path';
 import { overlayPathOf, type Wrapper, WRAPPERS_LINK } from '../core/wrapper';
-import type { Verified, Wrong } from '../core/report/verify-report';
+import type { Repair, Verified, Wrong } from '../core/report/verify-report';
 import { digestFile, readLinkText, readStatus } from '../system/reading';
 import { closeRoot, openRoot } from '../system/rooted';
 import { carrierPath, isMounted } from '../core/records/generation';
 import { isImage } from '../core/records/overlay';
 import { isCarried } from './closure/content';
+import { driftIn, sinceOf } from './drifting';
 import { fillContents } from './closure/contents';
 import { readItems } from './closure/items';
 import { findGeneration } from './generations';
 import { type Machine, withMachine } from './machine';
 import { prepareTransition, type Prepared } from './prepare';
+import { repair } from './repairing';
 import { mentionTransition } from './transition/journal';
 import { isShown } from './transition/showing';
-import { isVisible } from './transition/transition';
 
 /** Holds each managed path, and what the live generation shows there, against the record. Writes nothing, takes no lock. */
 export function verify(context: Context): Promise<Verified> {
@@ -26,14 +28,14 @@ export function verify(context: Context): Promise<Verified> {
     const prepared = prepareTransition(context, machine, { kind: 'live' });
     const { from } = prepared;
     const wrong = [
-      ...pointerWrong(prepared),
-      ...driftIn(prepared),
-      ...prepared.wrappers.changes,
+      ...driftIn(machine, prepared),
       ...changedRecords(machine, prepared),
       ...changedImage(machine, from.number),
-    ].map(({ path, what }) => ({ path, what }));
+    ];
+    const closure = from.number === 0 ? undefined : findGeneration(machine, from.number)?.closure;
     return {
       generation: from.number,
+      ...(closure === undefined ? {} : { closure }),
       paths: from.entries.length + prepared.to.wrappers.length,
       wrong,
       unread: prepared.unread.map(({ path }) => path),
@@ -41,21 +43,30 @@ export function verify(context: Context): Promise<Verified> {
   });
 }
 
-function pointerWrong({ state, from }: Prepared): Wrong[] {
-  if (from.number === 0 || state.pointer === from.overlay) return [];
-  const what = state.pointer === undefined ? 'there is no pointer' : `the pointer shows ${state.pointer}`;
-  return [{ path: '/run/filesystem-overlay' as TargetPath, what }];
+/**
+ * Puts right what {@link verify} finds, as far as placing it again can, and looks once more.
+ *
+ * @returns what was put right and what is wrong still; `conflicts` where a policy or the machine forbade it: nothing was
+ *   changed then
+ */
+export async function verifyAndRepair(
+  context: Context,
+): Promise<{ readonly verified: Verified; readonly conflicts: readonly Conflict[] }> {
+  const before = await verify(context);
+  if (!before.wrong.some(({ at }) => at === 'path')) return { verified: { ...before, repaired: [] }, conflicts: [] };
+  const { outcome } = await repair(context, 'all');
+  if (outcome.state === 'refused') return { verified: { ...before, repaired: [] }, conflicts: outcome.conflicts };
+  const verified = await verify(context);
+  const left = new Set(verified.wrong.map(({ path }) => path));
+  const backups = new Map(outcome.state === 'done' ? outcome.backups.map(({ path, number }) => [path, number]) : []);
+  const repaired = before.wrong
+    .filter(({ path }) => !left.has(path))
+    .map((wrong) => repairOf(wrong, backups.get(wrong.path)));
+  return { verified: { ...verified, repaired }, conflicts: [] };
 }
 
-function driftIn({ decisions, conflicts, from }: Prepared): Wrong[] {
-  const { kept } = from.ledger;
-  const drifted = decisions.filter(
-    (decision) => isVisible(decision) || (decision.action === 'keep' && !kept.has(decision.path)),
-  );
-  const paths = new Set(
-    [...drifted, ...conflicts.filter(({ reason }) => reason !== 'blocked')].map(({ path }) => path),
-  );
-  return [...paths].map((path) => ({ path, what: 'it is not what was placed' }));
+function repairOf(wrong: Wrong, backup: number | undefined): Repair {
+  return backup === undefined ? wrong : { ...wrong, backup };
 }
 
 /** What the next mount would show. */
@@ -63,11 +74,13 @@ function changedImage(machine: Machine, number: number): Wrong[] {
   const generation = number === 0 ? undefined : findGeneration(machine, number);
   if (generation === undefined || !isImage(generation.carrier)) return [];
   const path = carrierPath(generation);
-  if (!isCarried(machine, generation)) return [{ path, what: `the image of generation ${number} is gone or another` }];
+  const since = sinceOf(machine.root, path, 'mtime');
+  if (!isCarried(machine, generation))
+    return [{ path, what: `the image of generation ${number} is gone or another`, ...since, at: 'record' }];
   const digest = digestImage(machine, path);
   return digest === undefined || digest === generation.carrier.digest
     ? []
-    : [{ path, what: `the image of generation ${number} was changed` }];
+    : [{ path, what: `the image of generation ${number} was changed`, ...since, at: 'record' }];
 }
 
 function digestImage({ root }: Machine, path: TargetPath): string | undefined {
@@ -85,22 +98,26 @@ function changedRecords({ root }: Machine, { from, to }: Prepared): Wrong[] {
   const { overlay, entries } = from;
   if (overlay === undefined || !(isBelow(overlay, STATE) || isMounted({ overlay }))) return [];
   if (!isShown({ root }, overlay))
-    return [
-      {
-        path: overlay,
-        what: `what generation ${from.number} shows is ${isMounted({ overlay }) ? 'not mounted' : 'gone'}`,
-      },
-    ];
+    return isMounted({ overlay })
+      ? []
+      : [{ path: overlay, what: `what generation ${from.number} shows is gone`, at: 'record' }];
   // In memory, links into a store are what they lead to: nothing is recorded of that.
   if (findGeneration({ root }, from.number)?.carrier.kind === 'store') return [];
   const tree = openRoot(hostPath(root.path, overlay));
-  const wrong = (path: TargetPath, what: string | undefined): Wrong[] =>
-    what === undefined ? [] : [{ path, what: `the record of generation ${from.number} was changed: ${what}` }];
+  const wrong = (path: TargetPath, recorded: TargetPath | undefined, change: string | undefined): Wrong[] => {
+    if (change === undefined) return [];
+    const what = `the record of generation ${from.number} was changed: ${change}`;
+    return [{ path, what, ...sinceOf(tree, recorded ?? path, 'mtime'), at: 'record' }];
+  };
   try {
     return [
-      ...entries.flatMap((entry) => wrong(entry.path, changeIn({ root: tree }, entry))),
+      ...entries.flatMap((entry) => wrong(entry.path, entry.path, changeIn({ root: tree }, entry))),
       ...to.wrappers.flatMap((wrapper) =>
-        wrong(joinTarget(WRAPPERS_LINK, wrapper.name), changeInWrapper({ root: tree }, wrapper)),
+        wrong(
+          joinTarget(WRAPPERS_LINK, wrapper.name),
+          overlayPathOf(wrapper),
+          changeInWrapper({ root: tree }, wrapper),
+        ),
       ),
     ];
   } finally {

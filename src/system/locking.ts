@@ -68,8 +68,8 @@ function tryLockWith(lockFile: typeof lockExclusively, root: Root, path: TargetP
   );
 }
 
-/** @see proc_locks(5) */
-function findHolder(inode: bigint): Holder | undefined {
+/** Who has the lock on the file with this inode, as far as that can be known. @see proc_locks(5) */
+export function findHolder(inode: bigint): Holder | undefined {
   const locks = readHostFile('/proc/locks')?.split('\n') ?? [];
   const line = locks.map((each) => each.trim().split(/\s+/u)).find((each) => isLockOf(each, inode));
   const pid = Number(line?.[4]);

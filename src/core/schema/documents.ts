@@ -38,10 +38,19 @@ const generation = {
 };
 const mount = { mounted: v.boolean(), memoryBytes: v.optional(count) };
 const shownNow = v.picklist(['now', 'at the next boot']);
+/** Something that is not as it was recorded. */
+const wrong = { path, what: v.string(), since: v.optional(time), at: v.picklist(['path', 'record']) };
 const letter = v.picklist(['A', 'M', 'D', 'T']);
 
 /** A generation, or where two are compared the path of a closure. */
 const compared = v.union([generationNumber, v.string()]);
+
+/** What each line of `watch` begins with. */
+function event<const Name extends string>(
+  name: Name,
+): typeof schema & { readonly time: typeof time; readonly event: v.LiteralSchema<Name, undefined> } {
+  return { ...schema, time, event: v.literal(name) };
+}
 
 /**
  * The documents that `--json` prints, by name. A document that a command prints has all that is said here and nothing else.
@@ -177,9 +186,47 @@ export const documents = {
     ...schema,
     generation: generationNumber,
     paths: count,
-    wrong: v.array(v.strictObject({ path, what: v.string() })),
+    closure: v.optional(v.string()),
+    wrong: v.array(v.strictObject(wrong)),
     unread: paths,
+    repaired: v.optional(v.array(v.strictObject({ ...wrong, backup: v.optional(count) }))),
+    conflicts: v.optional(v.array(conflict)),
   }),
+  /** Each line of it: `watch` prints as things happen. */
+  watch: v.variant('event', [
+    v.strictObject({ ...event('watching'), generation: generationNumber, paths: count, directories: count }),
+    v.strictObject({ ...event('drift'), path, what: v.string(), generation: generationNumber }),
+    v.strictObject({ ...event('right'), path, generation: generationNumber }),
+    v.strictObject({ ...event('repaired'), path, generation: generationNumber, backup: v.optional(count) }),
+    v.strictObject({ ...event('held back'), path, seconds: count, generation: generationNumber }),
+    v.strictObject({ ...event('in the way'), path, conflict, generation: generationNumber }),
+    v.strictObject({ ...event('interrupted'), hint: v.string() }),
+    v.strictObject({ ...event('unwatched'), path, message: v.string(), hint: v.string() }),
+    v.strictObject({
+      ...event('failed'),
+      message: v.string(),
+      path: v.optional(v.string()),
+      hint: v.optional(v.string()),
+    }),
+    v.strictObject({
+      ...event('new closure'),
+      closure: path,
+      from: generationNumber,
+      to: generationNumber,
+      changes: v.array(v.strictObject({ path, status: letter })),
+      conflicts: v.array(conflict),
+      kept: paths,
+      touched: count,
+    }),
+    v.strictObject({
+      ...event('switched'),
+      closure: path,
+      from: generationNumber,
+      generation: generationNumber,
+      changed: count,
+    }),
+    v.strictObject({ ...event('refused'), closure: path, conflicts: v.array(conflict) }),
+  ]),
 } as const;
 
 export type DocumentName = keyof typeof documents;
