@@ -22,7 +22,11 @@ afterAll(async () => machine.close());
 let sessions = 0;
 
 /** The lines that a command leaves on a terminal, and its exit status; lines that the terminal broke are whole again. */
-async function look(command: string, columns: number): Promise<{ lines: string[]; status: number }> {
+async function look(
+  command: string,
+  columns: number,
+  meanwhile: (line: string) => void = () => undefined,
+): Promise<{ lines: string[]; status: number }> {
   sessions += 1;
   const socket = `/var/tmux-${sessions}`;
   writeFileSync(
@@ -32,11 +36,17 @@ async function look(command: string, columns: number): Promise<{ lines: string[]
   const text = await machine.shell(`
     export TERM=xterm-256color LC_ALL=C.UTF-8
     tmux -f /dev/null -S ${socket} new-session -d -x ${columns} -y 60 'bash --norc /var/command'
-    for _ in $(seq 200); do [ -e ${socket}.done ] && break; sleep 0.05; done
+    for _ in $(seq 1000); do
+      [ -e ${socket}.done ] && break
+      tmux -S ${socket} capture-pane -p | sed -n 's/^./meanwhile: &/p'; sleep 0.05
+    done
     sleep 0.2
+    echo 'at last:'
     tmux -S ${socket} capture-pane -p -J -S -
     tmux -S ${socket} kill-server`);
-  const lines = text.split('\n').map((line) => line.trimEnd());
+  const [before = '', after = ''] = text.split('at last:\n', 2);
+  for (const line of before.split('\n')) meanwhile(line.slice('meanwhile: '.length).trimEnd());
+  const lines = after.split('\n').map((line) => line.trimEnd());
   const end = lines.findLastIndex((line) => line.startsWith('status '));
   return { lines: lines.slice(0, end), status: Number(lines[end]?.slice('status '.length)) };
 }
@@ -83,6 +93,29 @@ test('columns are aligned below names that take two cells a character', async ()
   expect(bars.length).toBeGreaterThan(1);
   expect(new Set(bars).size).toBe(1);
 });
+
+test.each([80, 40])(
+  'what takes longer than a second has a bar in one line of %i columns, which goes when it is over',
+  async (columns) => {
+    await machine.shell(`mkdir -p /closures/large/etc; cd /closures/large/etc
+      [ -e 1 ] || seq 20000 | xargs touch; rm -rf /var/large
+      mkdir -p /slow; printf '#!/bin/sh\\nsleep 2; exec /usr/bin/mksquashfs "$@"\\n' >/slow/mksquashfs; chmod +x /slow/*`);
+    const bars = new Set<string>();
+    const looking = look(
+      'PATH=/slow:$PATH activate generate /closures/large --output /var/large --image squashfs',
+      columns,
+      (line) => bars.add(line),
+    );
+    const { lines } = await looking;
+    expect(lines.filter(Boolean).join(' ')).toStartWith('/var/large: 20001 paths, squashfs of ');
+    const shown = [...bars].filter((line) => line.includes(' %'));
+    expect(shown.length).toBeGreaterThan(0);
+    for (const line of shown) {
+      expect(line).toMatch(/^image\.squashfs {2}\[=*>? *\] +\d+ %$/u);
+      expect(widthOf(line)).toBeLessThan(columns);
+    }
+  },
+);
 
 test('a misspelt command is told what it may have been', async () => {
   const { lines } = await look('activate swich', 80);

@@ -7,8 +7,13 @@ import { displayWidth } from './display';
 export function fold(text: string, columns: number): string {
   return text
     .split('\n')
-    .map((line) => (displayWidth(line) <= columns ? line : foldLine(line, columns)))
+    .map((line) => (isBar(line) || displayWidth(line) <= columns ? line : foldLine(line, columns)))
     .join('\n');
+}
+
+/** What is written over again and again is as wide as it has to be. */
+function isBar(line: string): boolean {
+  return line.startsWith('\r');
 }
 
 function foldLine(line: string, columns: number): string {

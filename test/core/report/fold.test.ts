@@ -11,6 +11,7 @@ describe('fold', () => {
     ['unless that leaves little room', 'a-long-label  one two three', 16, 'a-long-label\n  one two three'],
     ['deeper where it is indented already', '  kept: /etc/x is the one', 14, '  kept: /etc/x\n    is the one'],
     ['a word that is too long stays whole', 'see /etc/a/very/long/path now', 10, 'see\n  /etc/a/very/long/path\n  now'],
+    ['a bar that is written over stays one line', '\rx [=====>  ] 52 %\u001b[K', 10, '\rx [=====>  ] 52 %\u001b[K'],
     ['wide characters count twice', '中文 中文 中文', 9, '中文 中文\n  中文'],
   ])('%s', (_, text, columns, folded) => {
     expect(fold(text, columns)).toBe(folded);
