@@ -140,5 +140,6 @@ export function requireProgram(name: string): void {
 
 /** Whether a program is installed. */
 export function hasProgram(name: string): boolean {
-  return Bun.which(name) !== null;
+  // Said anew each time: the runtime may remember where it looked before.
+  return Bun.which(name, { PATH: Bun.env['PATH'] ?? '' }) !== null;
 }
