@@ -26,6 +26,7 @@ export interface CommandShape {
 export function wordKinds(placeholder: string): WordKind[] {
   return placeholder.split('|').map((name) => {
     if (name === 'closure' || name === 'generation' || name === 'directory' || name === 'file') return name;
+    if (name === 'link') return 'file';
     return 'other';
   });
 }
