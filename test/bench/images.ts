@@ -67,6 +67,26 @@ export async function measureSwitches(
   }
 }
 
+/** Samples of `activate verify`, and of reading each managed path once, by turns. */
+export async function measureVerify(
+  activate: string,
+  { files, runs }: { readonly files: number; readonly runs: number },
+): Promise<{ readonly verify: Sample[]; readonly read: Sample[] }> {
+  const machine = await openNamespace();
+  try {
+    writeTree(machine.on('/closure'), files);
+    insist(machine.enter([activate, 'switch', '/closure']));
+    const [verify, read]: [Sample[], Sample[]] = [[], []];
+    for (let run = 0; run <= runs; run += 1) {
+      verify.push(insist(machine.enter([activate, 'verify'])));
+      read.push(insist(machine.enter(['bash', '-c', 'cat /etc/section-*/* | sha256sum'])));
+    }
+    return { verify, read };
+  } finally {
+    await machine.close();
+  }
+}
+
 function insist(command: readonly string[]): Sample {
   const sample = measure(command);
   if (sample.status !== 0) throw new Error(`${command.join(' ')}: status ${sample.status}\n${sample.stderr}`);

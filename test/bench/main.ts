@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Namespace, openNamespace } from '../support/namespace';
 import { writeClosures } from './closures';
-import { imageKinds, measureImages, measureSwitches } from './images';
+import { imageKinds, measureImages, measureSwitches, measureVerify } from './images';
 import { measure, type Sample } from './measure';
 import { measureSafety, type Safety } from './safety';
 
@@ -10,7 +10,8 @@ import { measureSafety, type Safety } from './safety';
 
 const RUNS = Number(process.env['RUNS'] ?? 5);
 const sizes = process.argv.slice(2).map(Number);
-const imageSizes = process.env['IMAGES'] === undefined ? [1500, 20_000] : process.env['IMAGES'].split(' ').map(Number);
+const imageSizes =
+  process.env['IMAGES'] === undefined ? [1500, 20_000] : process.env['IMAGES'].split(' ').filter(Boolean).map(Number);
 const activate = join(import.meta.dir, '../../dist/activate');
 
 interface Row {
@@ -20,6 +21,15 @@ interface Row {
 
 startUp();
 for (const entries of sizes.length > 0 ? sizes : [300, 1500, 10_000, 100_000]) await benchmark(entries);
+
+await verifying(10_000);
+
+/** Holding everything against the record, beside reading it. */
+async function verifying(files: number): Promise<void> {
+  const { verify, read } = await measureVerify(activate, { files, runs: RUNS });
+  const base = { what: 'cat | sha256sum', samples: read };
+  print(`${files} files of one generation`, [{ what: 'activate verify', samples: verify }, base], base);
+}
 
 for (const files of imageSizes) {
   for (const kind of imageKinds) images(kind, files);
