@@ -6,7 +6,8 @@ import type { GlobalOptions } from './cli';
 import { encodeName } from './core/bytes';
 import { exitStatuses } from './core/errors';
 import { fold } from './core/report/fold';
-import { ERROR, priorityOf, renderLogLine, WARNING } from './core/report/log-line';
+import { ERROR, journalFields, priorityOf, renderLogLine, WARNING } from './core/report/log-line';
+import { sendToJournal } from './system/journald';
 
 declare const ACTIVATE_VERSION: string | undefined;
 
@@ -49,12 +50,18 @@ function warn(message: string, priority = WARNING): void {
   process.stderr.write(encodeName(isJournal ? text.replaceAll(/^(?=.)/gmu, `<${priority}>`) : text));
 }
 
+/** Where the journal reads along, it gets the fields as well; where it does not take them, words. */
+function logLine(line: string, format: LogFormat): void {
+  if (format === 'text' && isJournal && sendToJournal(journalFields(line))) return;
+  warn(format === 'text' ? renderLogLine(line) : line, priorityOf(line));
+}
+
 function newLog(level: LogLevel, format: LogFormat): Log {
   const isText = format === 'text';
   const formatters = isText ? {} : { level: (label: string) => ({ level: label }) };
   const logger = pino(
     { level, base: null, timestamp: isText ? false : pino.stdTimeFunctions.isoTime, formatters },
-    { write: (line) => warn(isText ? renderLogLine(line) : line, priorityOf(line)) },
+    { write: (line) => logLine(line, format) },
   );
   const at =
     (name: 'debug' | 'info' | 'warn' | 'error') =>

@@ -81,11 +81,11 @@ async function carryOutAndNote(context: Context, machine: Machine, prepared: Pre
   try {
     const done = await carryOut(context, machine, prepared, scope);
     const { changed, backups } = done;
-    await noteTransition(context, machine, { ...sides, outcome: 'switched', changed, backups: backups.length });
+    noteTransition(context, machine, { ...sides, outcome: 'switched', changed, backups: backups.length });
     return done;
   } catch (error) {
     if (error instanceof ActivateError && error.code === 'FAILED')
-      await noteTransition(context, machine, { ...sides, outcome: 'failed and undone', changed: 0, backups: 0 });
+      noteTransition(context, machine, { ...sides, outcome: 'failed and undone', changed: 0, backups: 0 });
     throw error;
   }
 }
@@ -147,7 +147,7 @@ async function forNextBoot(context: Context, machine: Machine, prepared: Prepare
     context.log.warn('users and groups are made by a switch, not by a boot: those that are new are not there then');
   await stageForBoot(context, machine, prepared);
   const sides = { from: state.live, to: to.number, closure: to.closure?.name };
-  await noteTransition(context, machine, { ...sides, outcome: 'default changed', changed: 0, backups: 0 });
+  noteTransition(context, machine, { ...sides, outcome: 'default changed', changed: 0, backups: 0 });
   const { live } = state;
   return {
     state: 'done',
@@ -196,23 +196,23 @@ export function refuseInterrupted(machine: Machine): void {
 export function resume(context: Context): Promise<Resumed> {
   return withLockedMachine(context, async (machine) => {
     const resumed = await resumeTransition(context, machine);
-    await noteResumed(context, machine, resumed);
+    noteResumed(context, machine, resumed);
     sweep(machine);
     hideUnused(context, machine);
     return resumed;
   });
 }
 
-async function noteResumed(context: Context, machine: Machine, resumed: Resumed): Promise<void> {
+function noteResumed(context: Context, machine: Machine, resumed: Resumed): void {
   if (resumed.state === 'nothing to do') return;
   const { state, from, to } = resumed;
-  await noteTransition(context, machine, { outcome: state, from, to, changed: 0, backups: 0 });
+  noteTransition(context, machine, { outcome: state, from, to, changed: 0, backups: 0 });
 }
 
 /** What a crash interrupted comes to its end before anything else begins. */
 export async function resumeFirst(context: Context, machine: Machine): Promise<void> {
   const resumed = await resumeTransition(context, machine);
-  await noteResumed(context, machine, resumed);
+  noteResumed(context, machine, resumed);
   sweepIfPossible(context, machine);
   if (resumed.state === 'nothing to do') return;
   const { from, to, state, live } = resumed;

@@ -59,10 +59,52 @@ test('each transition leaves one entry that says what changed /etc, from what to
   expect(JSON.stringify(found)).not.toContain('secret');
 });
 
-test('messages that the journal reads have their priority in front', async () => {
+test('messages that the journal reads are entries with fields', async () => {
+  const before = (await entries(1)).length;
+  await machine.shell(`exec 2>/var/messages
+    export JOURNAL_STREAM=$(stat --format=%d:%i /var/messages)
+    activate test /closures/two`);
+  const found = (await entries(before + 2)).slice(before);
+  expect(found.map(({ MESSAGE, PRIORITY }) => `${PRIORITY} ${MESSAGE}`)).toEqual([
+    expect.stringMatching(/^4 the next boot shows generation /u) as string,
+    expect.stringMatching(/^5 \/etc went from generation /u) as string,
+  ]);
+  expect(await machine.shell('cat /var/messages')).toBe('');
+});
+
+test('what watch sees is an entry with the path, what became of it and the generation', async () => {
+  await machine.activate('switch', '/closures/two');
+  const before = (await entries(1)).length;
+  const found = await (async () => {
+    const watching = machine.start([
+      'bash',
+      '-c',
+      `exec 2>/var/watched
+      export JOURNAL_STREAM=$(stat --format=%d:%i /var/watched); exec activate watch`,
+    ]);
+    try {
+      await entries(before + 1);
+      await machine.shell('rm /etc/motd');
+      return await entries(before + 2);
+    } finally {
+      watching.kill('SIGTERM');
+      await watching.finished;
+    }
+  })();
+  expect(found.slice(before + 1)[0]).toMatchObject({
+    ACTIVATE_PATH: '/etc/motd',
+    ACTIVATE_WHAT: 'it is gone',
+    ACTIVATE_GENERATION: expect.stringMatching(/^\d+$/u) as string,
+    PRIORITY: '4',
+  });
+  await machine.activate('verify', '--repair');
+});
+
+test('messages that the journal does not take as entries have their priority in front', async () => {
   const script = `exec 2>/var/messages
     export JOURNAL_STREAM=$(stat --format=%d:%i /var/messages)
-    activate switch /closures/none || :; activate test /closures/two; activate --log-format json test 2
+    activate switch /closures/none || :
+    mv /run/systemd/journal/socket /run/socket; activate test /closures/one; mv /run/socket /run/systemd/journal/socket; activate --log-format json test 2
     activate --log-level debug boot 0 || :; cat /var/messages`;
   const lines = (await machine.shell(script)).split('\n').filter((line) => line.includes('<'));
   expect(lines[0]).toBe('<3>activate: /closures/none: there is no such closure');

@@ -87,7 +87,7 @@ export function restoreBackup(
     );
     const { number: generation } = prepared.from;
     const ended = { from: generation, to: generation, changed: done.changed, backups: done.backups.length } as const;
-    await noteTransition(context, machine, { ...ended, outcome: 'restored' });
+    noteTransition(context, machine, { ...ended, outcome: 'restored' });
     return { backup, done };
   });
 }

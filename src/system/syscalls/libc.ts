@@ -49,6 +49,8 @@ const functions = {
   utimensat: { args: ['i32', 'ptr', 'ptr', 'i32'], returns: 'i32' },
   futimens: { args: ['i32', 'ptr'], returns: 'i32' },
   flock: { args: ['i32', 'i32'], returns: 'i32' },
+  socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  sendto: { args: ['i32', 'ptr', 'u64', 'i32', 'ptr', 'u32'], returns: 'i32' },
   mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
   umount2: { args: ['ptr', 'i32'], returns: 'i32' },
   syncfs: { args: ['i32'], returns: 'i32' },
