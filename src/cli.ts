@@ -14,6 +14,7 @@ import { declareVerify } from './commands/verify';
 import { declareWatch } from './commands/watch';
 import type { Context, LogFormat, LogLevel } from './context';
 import { ActivateError, exitStatusOf } from './core/errors';
+import { fold } from './core/report/fold';
 import { errorToJson, renderError } from './core/report/report';
 
 /** What the command line leaves to the surroundings: streams, signals, the machine. */
@@ -100,13 +101,14 @@ function newProgram(host: Host): Command {
     .showHelpAfterError(SEE_HELP)
     .configureHelp({ helpWidth: Math.min(host.columns, 100), subcommandTerm: nameAndArguments })
     .configureOutput({
-      writeOut: host.write,
+      // Where there is little room, commander does not break lines.
+      writeOut: (text) => host.write(fold(text, host.columns)),
       writeErr: host.warn,
       outputError: (text, write) => write(text.replace(/^error: /u, 'activate: ')),
     })
     .addHelpText(
       'after',
-      '\nExit status: 0 done, 1 differences, 2 usage, 3 refused, 4 failed and undone, 5 `activate resume` needed,\n65 broken input, 70 a bug, 74 I/O, 75 locked, 77 no permission.',
+      '\nExit status: 0 done, 1 differences, 2 usage, 3 refused, 4 failed and undone,\n5 `activate resume` needed, 65 broken input, 70 a bug, 74 I/O, 75 locked,\n77 no permission.',
     );
   return addGlobalOptions(program);
 }

@@ -69,6 +69,7 @@ describe.each([80, 40])('in %i columns', (columns) => {
     ['an error of usage', 'activate swich', 2],
     ['verify', 'activate verify', 1],
     ['help of a topic', 'activate help policy', 0],
+    ['help of a command', 'activate switch --help', 0],
   ])('%s fits', async (_, command, status) => {
     const seen = await look(command, columns);
     expect(seen.lines.filter(Boolean).length).toBeGreaterThan(0);
