@@ -28,6 +28,13 @@ export function resolveHostPath(path: string): string | undefined {
   });
 }
 
+/** {@link resolveHostPath} for what a closure has. Links in an image lead nowhere else: it is seen through another namespace. */
+export function resolveBelow(top: Root, target: TargetPath): string | undefined {
+  if (!top.path.startsWith('/proc/')) return resolveHostPath(`${top.path}${target}`);
+  const found = resolveInRoot(top, target);
+  return found === undefined ? undefined : `${top.path}${found}`;
+}
+
 /** The text of a file outside the root; `undefined` where there is none, or something else. */
 export function readHostFile(path: string): string | undefined {
   return attempt('read the file', path, () => {

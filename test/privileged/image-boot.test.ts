@@ -42,3 +42,16 @@ test.each(['squashfs', 'erofs'])(
     });
   },
 );
+
+test('a link in an image leads nowhere on the machine', async () => {
+  await withMachine({}, async (machine) => {
+    await machine.shell(
+      'mkdir /var/led; ln -s /etc /var/led/etc; mksquashfs /var/led /var/led.squashfs -quiet -no-progress',
+    );
+    const { status, stderr } = await machine.attempt(['switch', '/var/led.squashfs']);
+    expect({ status, stderr: stderr.split('\n')[0] }).toEqual({
+      status: 65,
+      stderr: 'activate: /var/led.squashfs: the closure has no etc',
+    });
+  });
+});

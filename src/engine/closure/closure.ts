@@ -17,7 +17,7 @@ import { parseGroup, parsePasswd } from '../../core/closure/users';
 import { listDirectory, readFile, readStatus } from '../../system/reading';
 import { isInStore, storeOf } from '../../system/following';
 import { closeRoot, type Root } from '../../system/rooted';
-import { readHostFile, resolveHostPath } from '../../system/host-files';
+import { readHostFile, resolveBelow, resolveHostPath } from '../../system/host-files';
 import { fillStatic, itemsWith } from '../accounts/static-accounts';
 import { type ClosureAccounts, type Holder, readClosureAccounts } from '../accounts/closure-accounts';
 import type { AccountPlan } from '../accounts/planning';
@@ -242,7 +242,7 @@ export function readStoreClosure(hostPath: string, name: string, manifest: Manif
 
 /** Where a closure has what it has for a path: the top of a root may be a link, nothing below it is. */
 function hostPaths(top: Root, { roots }: Pick<Manifest, 'roots'>): (path: TargetPath) => string {
-  const bases = roots.map((root) => ({ root, base: resolveHostPath(`${top.path}${root}`) ?? '' }));
+  const bases = roots.map((root) => ({ root, base: resolveBelow(top, root) ?? '' }));
   return (path) => {
     const { root, base } = bases.find((candidate) => path.startsWith(`${candidate.root}/`)) ?? {
       root: '',

@@ -2,7 +2,7 @@ import { ActivateError } from '../../core/errors';
 import { isSidecarName, type Item } from '../../core/closure/listing';
 import { joinTarget, type TargetPath } from '../../core/path';
 import { whyNotRepresentable } from '../../core/snippet/snippet';
-import { resolveHostPath } from '../../system/host-files';
+import { resolveBelow } from '../../system/host-files';
 import { listDirectory, readFile, readLinkTexts, readStatus } from '../../system/reading';
 import { closeRoot, openRoot, type Root } from '../../system/rooted';
 
@@ -26,7 +26,7 @@ export function openClosure(hostPath: string, name: string): Root {
 
 /** Lists what a closure has for one root. `etc` itself may be a link, as it is in a NixOS system; nothing below is followed. */
 export function readItems(top: Root, target: TargetPath, name: string, isStore: boolean): Item[] {
-  const hostPath = resolveHostPath(`${top.path}${target}`);
+  const hostPath = resolveBelow(top, target);
   if (hostPath === undefined) {
     if (target !== '/etc') return [];
     throw new ActivateError('CLOSURE', 'the closure has no etc', {
