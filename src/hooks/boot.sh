@@ -182,8 +182,12 @@ reachable() {
     up=${up%/*}
   done
 }
-# drop PATH: a link of ours
-drop() { if has rm; then rm -f "$SYSROOT$1"; else mkdir -p $RUN/gone && mv -f "$SYSROOT$1" $RUN/gone/link; fi; }
+# drop PATH: a link of ours, or an empty directory
+drop() {
+  if [ -h "$SYSROOT$1" ] && has rm; then rm -f "$SYSROOT$1"; return; fi
+  gone=$((gone + 1))
+  mkdir -p "$RUN/gone/$gone" && mv "$SYSROOT$1" "$RUN/gone/$gone/"
+}
 # walk DIRECTORY: takes away the links through the pointer that lead nowhere
 walk() {
   set +f
@@ -240,7 +244,7 @@ finish() {
 }
 
 # ---- what is asked for ---------------------------------------------------------------------------------------------
-tried_already='' asked='' mode='' verify='' interactive='' timeout=10 readonly_again='' passed='' left='' phase='' why=''
+gone=0 tried_already='' asked='' mode='' verify='' interactive='' timeout=10 readonly_again='' passed='' left='' phase='' why=''
 read -r line </proc/cmdline
 for word in $line; do
   case $word in
@@ -346,8 +350,7 @@ ln -sfn "$overlay" $POINTER
 brought=false
 for each in $placed; do [ "$each" = "$chosen" ] || brought=true; done
 if { [ "$brought" = true ] || [ -n "$phase$missing" ]; } && brings; then
-  [ "$brought" = false ] && [ -z "$phase" ] || bring
-  fill
+  if [ "$brought" = true ] || [ -n "$phase" ]; then bring; else fill; fi
 fi
 units
 say "generation $chosen: $reason"
