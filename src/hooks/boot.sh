@@ -121,7 +121,7 @@ show() {
   at=$SYSROOT$file
   case $carrier in
     store | tree)
-      [ -d "$at" ] || { why="$file is not there"; return 1; }
+      [ -d "$at" ] || { why='what it shows is not there'; return 1; }
       [ "$overlay" != "$file" ] || return 0
       is_mounted "$overlay" && return
       mkdir -p "$overlay" && mount --bind "$at" "$overlay" && mount -o remount,bind,ro "$overlay" && return
@@ -169,7 +169,7 @@ menu() {
     trap - ALRM
     echo
   } <>/dev/console >&0 2>/dev/null
-  if is_number "$answer"; then wanted=$answer asked=$answer reason='chosen on the console'; fi
+  if is_number "$answer" && [ "${answer#0}" = "$answer" ]; then wanted=$answer asked=$answer reason='chosen on the console'; fi
 }
 
 # ---- links of ours -----------------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ case $asked in
   previous)
     before "$default"
     wanted=$found reason='the one before the default, as the kernel command line says' ;;
-  *) if is_number "$asked"; then wanted=$asked reason='as the kernel command line says'; fi ;;
+  *) if is_number "$asked" && [ "${asked#0}" = "$asked" ]; then wanted=$asked reason='as the kernel command line says'; fi ;;
 esac
 asked=$wanted
 [ -n "${reason#the default}" ] || asked=
