@@ -15,8 +15,8 @@ const BEFORE_ONESHOT = [
   'crypttab',
   'veritytab',
   'integritytab',
-  'modprobe.d/**',
-  'selinux/**',
+  'modprobe.d',
+  'selinux',
 ];
 
 /** The filesystems that an initrd mounts are named in the fstab of the root, which it reads before a generation can be shown. */
@@ -24,8 +24,11 @@ const BEFORE_INITRD = ['fstab'];
 
 /** What becomes a copy where a closure and its policy say nothing else: links would lead nowhere when it is read. */
 export function hookRules(hook: HookName | undefined): Rule[] {
-  return patternsOf(hook).map((name) => ({ match: `/etc/${name}`, place: 'copy', origin: `built-in for the boot hook ${hook}` }));
+  const names = patternsOf(hook).map((name) => (DIRECTORIES.has(name) ? `${name}/**` : name));
+  return names.map((name) => ({ match: `/etc/${name}`, place: 'copy', origin: 'built-in' }));
 }
+
+const DIRECTORIES = new Set(['modprobe.d', 'selinux']);
 
 /**
  * Those of `links`, links through the pointer, that something reads before the hook has shown what they lead to.
@@ -38,7 +41,7 @@ export function danglingAtBoot(
   links: Iterable<TargetPath>,
 ): TargetPath[] {
   if (isInInitrd(hook) && own.length === 0) return [];
-  const ruleFor = compileRules(hookRules(hook));
+  const ruleFor = compileRules(patternsOf(hook).map((name) => ({ match: `/etc/${name}` })));
   return [...links].filter((path) => ruleFor(path, 'other') !== undefined);
 }
 

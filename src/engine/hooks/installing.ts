@@ -71,14 +71,18 @@ function prepareInstall(context: Context, machine: Machine, asked: HookName | un
   const recorded = readHooksRecord(machine);
   const choice = chooseHook(readMachineFacts(machine), asked);
   refuseDanglingLinks(machine, choice.hook);
-  const plan = planOn(machine, hookFiles(choice.hook, programPath(context, machine)), recorded);
+  const plan = planOn(context, machine, [hookFiles(choice.hook, programPath(context, machine)), recorded]);
   refuseConflicts(machine, plan);
   refuseUnwritable(machine, plan.steps);
   return { choice, plan, recorded };
 }
 
-function planOn(machine: Machine, files: readonly HookFile[], recorded: HooksRecord | undefined): InstallPlan {
-  return planInstall(files, recorded, { found: (path) => findHookFile(machine, path), digest: digestBytes });
+function planOn(
+  context: Context,
+  machine: Machine,
+  [files, recorded]: readonly [wanted: readonly HookFile[], recorded: HooksRecord | undefined],
+): InstallPlan {
+  return planInstall(files, recorded, { found: (path) => findHookFile(context, machine, path), digest: digestBytes });
 }
 
 const PROGRAMS = ['/usr/bin/activate', '/usr/local/bin/activate'] as const as readonly TargetPath[];
@@ -174,7 +178,7 @@ export function uninstall(context: Context, managed: 'refuse' | 'allow'): Promis
     const recorded = readHooksRecord(machine);
     if (recorded === undefined) return { hook: undefined, removed: [], left: [], next: [] };
     if (managed === 'refuse') refuseManaged(machine);
-    const plan = planOn(machine, [], recorded);
+    const plan = planOn(context, machine, [[], recorded]);
     refuseUnwritable(machine, plan.steps);
     writeSteps(machine, plan.steps, { before: recorded, after: undefined });
     const of = (action: FileStep['action']): TargetPath[] => plan.steps.filter((step) => step.action === action).map(pathOf);

@@ -1,3 +1,4 @@
+import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
 import { type FileStep, type FoundFile, pathOf } from '../../core/hooks/plan';
 import { HOOKS_RECORD, type HooksRecord, renderHooksRecord } from '../../core/hooks/record';
@@ -10,13 +11,13 @@ import type { Machine } from '../machine';
 import { writeSealed } from '../records';
 
 /** What is where a hook has a file. */
-export function findHookFile({ root }: Machine, path: TargetPath): FoundFile {
+export function findHookFile({ uid }: Context, { root }: Machine, path: TargetPath): FoundFile {
   const status = readStatus(root, path);
   if (status === undefined) return undefined;
   if (status.kind === 'symlink') return { kind: 'link', linkText: readLinkText(root, path) ?? '' };
   if (status.kind !== 'file') return { kind: 'other', what: status.kind };
   // It is run as root.
-  if (status.uid !== 0) return { kind: 'other', what: 'file of another user' };
+  if (status.uid !== 0 && status.uid !== uid) return { kind: 'other', what: 'file of another user' };
   return { kind: 'file', digest: digestFile(root, path), mode: status.mode };
 }
 
@@ -55,10 +56,10 @@ export function writeSteps(
   makeDirectories(root, STATE, 0o755);
   writeSealed(root, HOOKS_RECORD, [renderHooksRecord(before)]);
   for (const step of steps) writeStep(machine, step);
-  const directories = before.directories.filter((path) => !tidyDirectory(machine, path, steps));
+  const directories = before.directories.toReversed().filter((path) => !tidyDirectory(machine, path, steps));
   for (const path of new Set(steps.map((step) => topOf(machine, pathOf(step))))) syncFilesystem(root, path);
   if (after === undefined) removeRecord(root, HOOKS_RECORD);
-  else writeSealed(root, HOOKS_RECORD, [renderHooksRecord({ ...after, directories })]);
+  else writeSealed(root, HOOKS_RECORD, [renderHooksRecord({ ...after, directories: directories.toReversed() })]);
 }
 
 function writeStep({ root }: Machine, step: FileStep): void {
