@@ -6,6 +6,7 @@ import { readStatus } from '../system/reading';
 import { POINTER } from '../core/entry';
 import { withContent } from './closure/content';
 import { withAccountsLocked } from './accounts/locking';
+import { refuseUnbootable } from './hooks/guarding';
 import { withLockedMachine } from './locked';
 import { noteTransition } from './noting';
 import { refuseUntrustedSource } from './trust';
@@ -47,6 +48,7 @@ async function carryOutPlan(context: Context, machine: Machine, prepared: Prepar
   if (prepared.conflicts.length > 0) return { state: 'refused', conflicts: prepared.conflicts };
   refuseUnread(prepared);
   refuseForeignPointer(machine);
+  refuseUnbootable(context, machine, prepared.to);
   if (scope === 'default') return forNextBoot(context, machine, prepared);
   if (scope === 'live' && prepared.state.default !== prepared.to.number) warnOfBoot(context, prepared.state.default);
   return carryOutNow(context, machine, prepared, scope);

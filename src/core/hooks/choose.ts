@@ -46,16 +46,23 @@ export function chooseHook(facts: MachineFacts, asked: HookName | undefined): Ch
   const choice = asked === undefined ? bestHook(facts) : { hook: asked, why: 'it was asked for' };
   const why = whyNot(choice.hook, facts);
   if (why === undefined) return choice;
-  throw new ActivateError('REFUSED', why.problem, { ...(why.path === undefined ? {} : { path: why.path }), hint: why.hint });
+  throw new ActivateError('REFUSED', why.problem, {
+    ...(why.path === undefined ? {} : { path: why.path }),
+    hint: why.hint,
+  });
 }
 
 function bestHook({ makers, wired }: MachineFacts): Choice {
   const tools = makers.filter(({ hook }) => hook !== 'addon');
   const candidates = tools.length > 1 ? tools.filter(({ hook }) => wired.includes(hook)) : tools;
   if (tools.length > 1 && candidates.length !== 1)
-    throw new ActivateError('REFUSED', `several programs make initrds here: ${tools.map(({ seen }) => seen).join(', ')}`, {
-      hint: `Say which one makes those that boot: --initrd ${tools.map(({ hook }) => hook).join(' or --initrd ')}.`,
-    });
+    throw new ActivateError(
+      'REFUSED',
+      `several programs make initrds here: ${tools.map(({ seen }) => seen).join(', ')}`,
+      {
+        hint: `Say which one makes those that boot: --initrd ${tools.map(({ hook }) => hook).join(' or --initrd ')}.`,
+      },
+    );
   const maker = candidates[0] ?? makers[0];
   if (maker !== undefined) return { hook: maker.hook, why: `${maker.seen} is here` };
   return { hook: 'init', why: 'nothing here makes initrds' };

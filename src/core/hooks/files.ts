@@ -55,7 +55,11 @@ function common(program: string): HookFile[] {
     script('boot', boot, 'shows a generation'),
     script('bless', bless, 'ends the trial of a generation that booted'),
     ...unit('activate-bless.service', activateBless, 'ends the trial of a generation that booted'),
-    ...unit('activate-resume.service', activateResume.replaceAll(PROGRAM, program), 'finishes what a crash or a boot left'),
+    ...unit(
+      'activate-resume.service',
+      activateResume.replaceAll(PROGRAM, program),
+      'finishes what a crash or a boot left',
+    ),
     text('/usr/lib/tmpfiles.d/activate-directories.conf', directories, 'the directories that activate needs'),
   ];
 }
@@ -71,7 +75,12 @@ const own: Readonly<Record<HookName, () => HookFile[]>> = {
     executable(`${INITRAMFS}/scripts/init-bottom/activate`, initramfsInitBottom, 'shows a generation in the initrd'),
   ],
   addon: () => [
-    { path: `${LIBRARY}/addon.cpio` as TargetPath, why: 'is a second initrd', mode: 0o644, bytes: renderAddon(addonMembers()) },
+    {
+      path: `${LIBRARY}/addon.cpio` as TargetPath,
+      why: 'is a second initrd',
+      mode: 0o644,
+      bytes: renderAddon(addonMembers()),
+    },
     executable('/usr/lib/kernel/install.d/60-activate.install', kernelInstall, 'gives each kernel the second initrd'),
   ],
   init: () => [script('init', init, 'is started by the kernel, and starts the real init')],

@@ -21,7 +21,10 @@ export function nextSteps(hook: HookName, verb: 'install' | 'uninstall'): Next[]
     return verb === 'install'
       ? [{ what: ADD }]
       : [{ what: 'Have kernel-install add the kernels anew, and take the add-on away from other initrds.' }];
-  if (hook === 'init') return [{ what: verb === 'install' ? INIT : 'Take init=/usr/lib/activate/init off the kernel command line first.' }];
+  if (hook === 'init')
+    return [
+      { what: verb === 'install' ? INIT : 'Take init=/usr/lib/activate/init off the kernel command line first.' },
+    ];
   return [];
 }
 

@@ -37,7 +37,10 @@ export interface InstallPlan {
 export function planInstall(
   wanted: readonly HookFile[],
   recorded: Pick<HooksRecord, 'files'> | undefined,
-  { found, digest }: { readonly found: (path: TargetPath) => FoundFile; readonly digest: (bytes: Uint8Array) => string },
+  {
+    found,
+    digest,
+  }: { readonly found: (path: TargetPath) => FoundFile; readonly digest: (bytes: Uint8Array) => string },
 ): InstallPlan {
   // After a crash both what was there and what was to be is ours.
   const ours = Map.groupBy(recorded?.files ?? [], ({ path }) => path);
@@ -53,7 +56,8 @@ export function planInstall(
     if (there === undefined) steps.push({ action: 'create', file });
     else if (isAs(there, next)) steps.push({ action: 'keep', file });
     else if (isAny(there, before)) steps.push({ action: 'replace', file });
-    else conflicts.push({ path, why: before === undefined ? foreign(there) : 'somebody changed what was installed here' });
+    else
+      conflicts.push({ path, why: before === undefined ? foreign(there) : 'somebody changed what was installed here' });
     if (before !== undefined || there === undefined || !isAs(there, next)) files.push(next);
   }
   for (const [path, before] of ours) {
@@ -91,10 +95,7 @@ function isAs(there: Exclude<FoundFile, undefined>, file: InstalledFile): boolea
 }
 
 /** The directories above files that are not there, the topmost first. */
-export function missingDirectories(
-  files: readonly TargetPath[],
-  isThere: (path: TargetPath) => boolean,
-): TargetPath[] {
+export function missingDirectories(files: readonly TargetPath[], isThere: (path: TargetPath) => boolean): TargetPath[] {
   const missing = new Set<TargetPath>();
   for (const path of files) {
     for (let at = parentOf(path); at !== '/' && !missing.has(at) && !isThere(at); at = parentOf(at)) missing.add(at);

@@ -16,7 +16,10 @@ export function readMachineFacts(machine: Machine): MachineFacts {
   const { root } = machine;
   const isThere = (path: string): boolean => resolveInRoot(root, path) !== undefined;
   return {
-    makers: makers.filter(({ signs }) => signs.every(isThere)).map(({ hook, signs }) => ({ hook, seen: signs[0] })).concat(loaders(root)),
+    makers: makers
+      .filter(({ signs }) => signs.every(isThere))
+      .map(({ hook, signs }) => ({ hook, seen: signs[0] }))
+      .concat(loaders(root)),
     wired: wires.filter(([, path]) => isThere(path)).map(([hook]) => hook),
     ownFilesystems: readOwnFilesystems(machine),
     systemdVersion: readSystemdVersion(root),
@@ -38,7 +41,11 @@ const wires: readonly (readonly [HookName, string])[] = [
   ['initramfs-tools', '/etc/kernel/postinst.d/initramfs-tools'],
 ];
 
-const inits = ['/usr/lib/systemd/systemd', '/lib/systemd/systemd', '/sbin/init'] as const as readonly TargetPath[];
+const inits = [
+  '/usr/lib/systemd/systemd',
+  '/lib/systemd/systemd',
+  '/sbin/init',
+] as readonly string[] as readonly TargetPath[];
 
 const KERNEL_INSTALL = '/usr/bin/kernel-install';
 const ENTRIES = ['/boot/loader/entries', '/efi/loader/entries', '/boot/efi/loader/entries'];

@@ -37,7 +37,9 @@ export function refuseUnbootable(
 /** Another one may have been there, which is none of `activate install`: then the boot left its record. */
 function warnWithoutHook({ log }: Context, { root }: Machine): void {
   if (readStatus(root, BOOT_RECORD) !== undefined) return;
-  log.warn('no boot hook is installed: the next boot would find links that lead nowhere; `activate install` before you reboot');
+  log.warn(
+    'no boot hook is installed: the next boot would find links that lead nowhere; `activate install` before you reboot',
+  );
 }
 
 /** The links of a generation through the pointer. */

@@ -4,7 +4,14 @@ import { type Choice, chooseHook } from '../../core/hooks/choose';
 import { type HookFile, hookFiles } from '../../core/hooks/files';
 import type { HookName } from '../../core/hooks/hook';
 import { type Next, nextSteps } from '../../core/hooks/next';
-import { type FileStep, type InstallPlan, isIdle, missingDirectories, pathOf, planInstall } from '../../core/hooks/plan';
+import {
+  type FileStep,
+  type InstallPlan,
+  isIdle,
+  missingDirectories,
+  pathOf,
+  planInstall,
+} from '../../core/hooks/plan';
 import { danglingAtBoot } from '../../core/hooks/real';
 import type { HooksRecord } from '../../core/hooks/record';
 import { hostPath, type TargetPath } from '../../core/path';
@@ -85,7 +92,7 @@ function planOn(
   return planInstall(files, recorded, { found: (path) => findHookFile(context, machine, path), digest: digestBytes });
 }
 
-const PROGRAMS = ['/usr/bin/activate', '/usr/local/bin/activate'] as const as readonly TargetPath[];
+const PROGRAMS = ['/usr/bin/activate', '/usr/local/bin/activate'] as readonly string[] as readonly TargetPath[];
 
 /** Where `activate` is on the machine that boots: as a package puts it, or where this one is. */
 function programPath({ executable, log }: Context, { root }: Machine): string {
@@ -103,16 +110,26 @@ function refuseDanglingLinks(machine: Machine, hook: HookName): void {
   for (const number of new Set([live, next])) {
     const paths = number === 0 ? [] : danglingAtBoot(hook, own, linksOf(machine, number));
     if (paths.length === 0) continue;
-    throw new ActivateError('REFUSED', `generation ${number} has links that are read before this hook has run: ${paths.join(', ')}`, {
-      hint: 'Switch to a closure whose policy has place = "copy" for these first, or use an initrd.',
-    });
+    throw new ActivateError(
+      'REFUSED',
+      `generation ${number} has links that are read before this hook has run: ${paths.join(', ')}`,
+      {
+        hint: 'Switch to a closure whose policy has place = "copy" for these first, or use an initrd.',
+      },
+    );
   }
 }
 
 function refuseConflicts({ root }: Machine, { conflicts }: InstallPlan): void {
   const [first] = conflicts;
   if (first === undefined) return;
-  const others = conflicts.length === 1 ? '' : `; so are ${conflicts.slice(1).map(({ path }) => path).join(', ')}`;
+  const others =
+    conflicts.length === 1
+      ? ''
+      : `; so are ${conflicts
+          .slice(1)
+          .map(({ path }) => path)
+          .join(', ')}`;
   throw new ActivateError('CONFLICT', `${first.why}: it is in the way${others}`, {
     path: hostPath(root.path, first.path),
     hint: 'Move it away. Nothing was changed.',
@@ -150,9 +167,13 @@ async function rebuild(machine: Machine, next: readonly Next[]): Promise<Next[]>
     const [program, ...args] = step.command;
     const { status, stderr } = await runProgram(program, args, { inherit: heldDescriptors(machine) });
     if (status === 0) continue;
-    throw new ActivateError('UNFINISHED', `the hook is installed, but ${program} failed: ${stderr.trim().split('\n').at(-1) ?? ''}`, {
-      hint: `Put that right, then \`${step.command.join(' ')}\`.`,
-    });
+    throw new ActivateError(
+      'UNFINISHED',
+      `the hook is installed, but ${program} failed: ${stderr.trim().split('\n').at(-1) ?? ''}`,
+      {
+        hint: `Put that right, then \`${step.command.join(' ')}\`.`,
+      },
+    );
   }
   return left;
 }
@@ -181,8 +202,14 @@ export function uninstall(context: Context, managed: 'refuse' | 'allow'): Promis
     const plan = planOn(context, machine, [[], recorded]);
     refuseUnwritable(machine, plan.steps);
     writeSteps(machine, plan.steps, { before: recorded, after: undefined });
-    const of = (action: FileStep['action']): TargetPath[] => plan.steps.filter((step) => step.action === action).map(pathOf);
-    return { hook: recorded.hook, removed: of('remove'), left: of('leave'), next: nextSteps(recorded.hook, 'uninstall') };
+    const of = (action: FileStep['action']): TargetPath[] =>
+      plan.steps.filter((step) => step.action === action).map(pathOf);
+    return {
+      hook: recorded.hook,
+      removed: of('remove'),
+      left: of('leave'),
+      next: nextSteps(recorded.hook, 'uninstall'),
+    };
   });
 }
 

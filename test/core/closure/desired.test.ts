@@ -100,10 +100,10 @@ describe('in a tree', () => {
       ['seed passwd file 644 0:0'],
     ],
     [
-      'a rule may say that accounts are shown',
+      'a rule may say that accounts are copied',
       { passwd: file },
-      rule('/etc/passwd', 'place = "link"'),
-      ['link passwd file 644 0:0'],
+      rule('/etc/passwd', 'place = "copy"'),
+      ['copy passwd file 644 0:0'],
     ],
     [
       'what is skipped is skipped with all below',
