@@ -29,8 +29,6 @@ export interface BundleOptions extends ClosureOptions {
   readonly output: string;
   /** Where the bundle will lie on the machine that shows it. */
   readonly location: string | undefined;
-  /** What the overlay is instead of a tree or a store path. */
-  readonly image?: ImageKind | undefined;
   /** Whether an image has the links into a store, or what they lead to. */
   readonly storeLinks?: 'keep' | 'dereference';
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
-import { type AddonMember, renderAddon } from '../../../src/core/boot/archive';
+import { type AddonMember, parseAddon, renderAddon } from '../../../src/core/boot/archive';
 import { decodeName } from '../../../src/core/bytes';
 import { randomMembers } from '../../support/addon-members';
 
@@ -84,5 +84,23 @@ describe('an add-on', () => {
         expect(names).toEqual(expect.arrayContaining(members.map(({ path }) => path)));
       }),
     );
+  });
+
+  test('can be read again: whole, or not at all', () => {
+    fc.assert(
+      fc.property(randomMembers, fc.nat(), (members, place) => {
+        const archive = renderAddon(members);
+        const parsed = parseAddon(archive) ?? [];
+        const plain = (member: AddonMember): unknown =>
+          'bytes' in member ? { ...member, bytes: [...member.bytes] } : member;
+        expect(parsed.map(plain)).toEqual(expect.arrayContaining(members.map(plain)));
+        expect(Buffer.compare(renderAddon(parsed), archive)).toBe(0);
+        expect(parseAddon(archive.subarray(0, place % (archive.length - 512)))).toBeUndefined();
+      }),
+    );
+  });
+
+  test.each(['', 'no archive', '070701'.padEnd(200, '0')])('is nothing else: %j', (text) => {
+    expect(parseAddon(Buffer.from(text))).toBeUndefined();
   });
 });
