@@ -1,4 +1,5 @@
-import type { InitrdRecord, KernelModules } from '../../core/boot/initrd';
+import type { AddonMember } from '../../core/boot/archive';
+import { beforeMountMembers, type InitrdRecord, type KernelModules, moduleMembers } from '../../core/boot/initrd';
 import { type Chosen, chooseModules } from '../../core/boot/modules';
 import { ActivateError } from '../../core/errors';
 import { hostPath, joinTarget, type TargetPath } from '../../core/path';
@@ -33,12 +34,13 @@ export interface KernelPlaces {
 export interface Initrd {
   /** What its policy asks for; `undefined` where that is nothing. */
   readonly record: InitrdRecord | undefined;
-  readonly kernels: readonly KernelModules[];
+  /** What the add-on has besides what every add-on has. */
+  readonly members: readonly AddonMember[];
   /** Kernels that lack a module, so that nothing was taken of them. */
   readonly lacking: readonly Lacking[];
 }
 
-export const noInitrd: Initrd = { record: undefined, kernels: [], lacking: [] };
+export const noInitrd: Initrd = { record: undefined, members: [], lacking: [] };
 
 interface Lacking {
   readonly version: string;
@@ -70,7 +72,7 @@ export interface Needs {
 export function readInitrd({ rules, image }: Needs, places: KernelPlaces): Initrd {
   const modules = rules?.modules ?? [];
   const useful = image === undefined ? [] : ['loop', image];
-  if (modules.length + useful.length === 0) return { ...noInitrd, record: rules && recordOf(rules, []) };
+  if (modules.length + useful.length === 0) return initrdOf(rules, [], []);
   const named = rules?.moduleDirectories.flatMap((text) => namedDirectories(text, rules, places)) ?? [];
   const own = closureKernels(places);
   const all = [...named, ...(own.length > 0 || modules.length === 0 ? own : machineKernels(places))];
@@ -89,9 +91,15 @@ export function readInitrd({ rules, image }: Needs, places: KernelPlaces): Initr
       });
   }
   if (rules !== undefined && modules.length > 0 && kernels.length === 0) throw missing(rules, places, { lacking, all });
+  return initrdOf(rules, kernels, lacking);
+}
+
+function initrdOf(rules: InitrdRules | undefined, found: readonly Found[], lacking: readonly Lacking[]): Initrd {
+  const kernels = found.map(({ version, asked, chosen }) => ({ version, chosen: { ...chosen, loads: asked.loads } }));
+  const { modules = [], beforeMount = [] } = rules ?? {};
   return {
-    record: rules && recordOf(rules, kernels),
-    kernels: kernels.map(({ version, asked, chosen }) => ({ version, chosen: { ...chosen, loads: asked.loads } })),
+    record: rules && recordOf(rules, found),
+    members: [...moduleMembers(kernels), ...beforeMountMembers({ modules, beforeMount, kernels })],
     lacking,
   };
 }

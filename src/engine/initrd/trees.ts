@@ -62,13 +62,18 @@ export function readModuleTree(directory: ModuleDirectory): ModuleTree<Located> 
 
 /** Several directories for one kernel as one: what the first has hides what the others have. */
 export function mergeTrees(trees: readonly ModuleTree<Located>[]): ModuleTree<Located> {
-  const last = trees.toReversed();
   return {
-    modules: new Map(last.flatMap(({ modules }) => [...modules])),
+    modules: mergeMaps(trees.map(({ modules }) => modules)),
     builtin: new Set(trees.flatMap(({ builtin }) => [...builtin])),
-    useful: new Map(last.flatMap(({ useful }) => [...useful])),
+    useful: mergeMaps(trees.map(({ useful }) => useful)),
     modulesOf: (alias) => trees.flatMap(({ modulesOf }) => modulesOf(alias)),
   };
+}
+
+function mergeMaps<Value>(maps: readonly ReadonlyMap<string, Value>[]): Map<string, Value> {
+  const merged = new Map<string, Value>();
+  for (const map of maps) for (const [name, value] of map) if (!merged.has(name)) merged.set(name, value);
+  return merged;
 }
 
 /**
@@ -96,7 +101,7 @@ function fileIn({ root, path }: ModuleDirectory, name: string): TargetPath | und
 }
 
 /** What a package of modules has before anybody ran depmod. */
-function askFiles(directory: ModuleDirectory): Pick<ModuleTree<Module>, 'useful'> & { readonly modules: Module[] } {
+function askFiles(directory: ModuleDirectory): Pick<ModuleTree, 'useful'> & { readonly modules: Module[] } {
   const modules: Module[] = [];
   const useful = new Map<string, Useful>();
   for (const path of modulePaths(directory, '')) {
