@@ -96,10 +96,7 @@ function normalise(name: string): string {
 }
 
 /** What has to be loaded before a module, itself at the end. */
-export function loadOrder<Found extends Module>(
-  { modules }: Pick<ModuleTree<Found>, 'modules'>,
-  name: string,
-): Found[] {
+function loadOrder<Found extends Module>({ modules }: Pick<ModuleTree<Found>, 'modules'>, name: string): Found[] {
   const order: Found[] = [];
   const seen = new Set<string>();
   const visit = (at: string): void => {
