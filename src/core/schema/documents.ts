@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { initrdSchema } from '../boot/initrd';
 import { exitStatuses } from '../errors';
 import { closureFormats } from '../records/manifest';
 import { hookNames } from '../hooks/hook';
@@ -32,6 +33,8 @@ const generation = {
   imagePath: v.optional(path),
   resident: v.boolean(),
   sysusers: v.optional(v.string()),
+  initrd: v.optional(initrdSchema),
+  addon: v.optional(sha256),
   digest: sha256,
   rules: v.array(attitudeRuleSchema),
   paths: count,
