@@ -1,3 +1,5 @@
+import type { BootRecord } from '../records/boot';
+import { bootLines, describeTrial, passedOverLines, type Tries } from './boot-report';
 import { displayName } from './display';
 import { describeOverlay, type Shown } from './overlay-report';
 import { isImage } from '../records/overlay';
@@ -17,8 +19,21 @@ export interface Roles {
 /** What can be seen of generations that are shown through a mount, by number. */
 export type Mounts = Readonly<Record<number, Shown>>;
 
+/** The generations, and what can be seen of each. */
+export interface Listing {
+  readonly generations: readonly Generation[];
+  readonly mounts: Mounts;
+  readonly tries: Tries;
+}
+
 /** What `status` knows. */
 export interface Status extends Roles {
+  /** What the boot hook said of this boot. */
+  readonly boot: BootRecord | 'damaged' | undefined;
+  /** Why the next boot will not show the default; `undefined` where nothing is known that keeps it from that. */
+  readonly passesOver: string | undefined;
+  /** Those of the generations that are on trial. */
+  readonly tries: Tries;
   /** The records of the generations in `live` and `default`. */
   readonly generations: readonly Generation[];
   /** A transition that is under way or was interrupted. */
@@ -53,7 +68,7 @@ export interface Status extends Roles {
 
 /** The generations, oldest first, a line each. */
 export function renderGenerations(
-  { generations, mounts }: { readonly generations: readonly Generation[]; readonly mounts: Mounts },
+  { generations, mounts, tries }: Listing,
   roles: Roles,
   form: 'text' | 'json',
 ): string {
@@ -61,6 +76,7 @@ export function renderGenerations(
     const rows = generations.map((generation) => ({
       ...generation,
       ...mounts[generation.number],
+      tries: tries[generation.number],
       roles: rolesOf(generation.number, roles),
     }));
     return `${JSON.stringify({ schema: 1, generations: rows, live: roles.live, default: roles.default, booted: roles.booted ?? null }, undefined, 1)}\n`;
@@ -72,7 +88,7 @@ export function renderGenerations(
     generation.format,
     describeOverlay(generation, mounts[generation.number]),
     String(generation.paths),
-    rolesOf(generation.number, roles).join(', '),
+    [...rolesOf(generation.number, roles), ...describeTrial(tries[generation.number])].join(', '),
     displayName(shownClosure(generation)),
   ]);
   return renderTable([['number', 'made', 'format', 'overlay', 'paths', 'role', 'closure'], ...rows]);
@@ -100,26 +116,37 @@ type AgeOf = (iso: string) => number;
 /** The status on one screen, or as JSON. */
 export function renderStatus(status: Status, form: 'text' | 'json', ageOf: AgeOf): string {
   if (form === 'json')
-    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
+    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, boot: status.boot ?? null, passesOver: status.passesOver ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
   const lines = [
     `live     ${describe(status, status.live, ageOf)}`,
     `default  ${status.default === status.live ? 'the same' : describe(status, status.default, ageOf)}`,
-    `booted   ${status.booted === undefined ? 'unknown: no boot hook said so' : describe(status, status.booted, ageOf)}`,
+    `booted   ${status.booted === undefined ? unknownBoot(status) : describe(status, status.booted, ageOf)}`,
+    ...bootLines(status.boot),
     ...overlayLines(status),
     ...interruption(status),
     ...pointerLines(status),
     ...countLines(status),
+    ...passedOverLines(status.passesOver, { next: status.default, instead: insteadOf(status) }),
     ...rebootLines(status),
     ...claimLines(status),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function describe({ generations }: Status, number: number, ageOf: AgeOf): string {
+function unknownBoot({ boot }: Status): string {
+  return boot === 'damaged' ? 'unknown: /run/activate/boot.json is damaged' : 'unknown: no boot hook said so';
+}
+
+/** What can be made the default where that will not be shown. */
+function insteadOf({ live, default: next, booted = 0 }: Status): number {
+  return live === next ? (booted === next ? 0 : booted) : live;
+}
+
+function describe({ generations, tries }: Status, number: number, ageOf: AgeOf): string {
   if (number === 0) return 'generation 0: nothing is managed';
   const generation = generations.find((candidate) => candidate.number === number);
   if (generation === undefined) return `generation ${number}`;
-  return `generation ${number}, made ${shortTime(generation.created)} (${renderAge(ageOf(generation.created))}): ${displayName(shownClosure(generation))} (${generation.format})`;
+  return `generation ${number}, made ${shortTime(generation.created)} (${renderAge(ageOf(generation.created))}): ${[`${displayName(shownClosure(generation))} (${generation.format})`, ...describeTrial(tries[number])].join(', ')}`;
 }
 
 /** What is in a store or a tree needs no words. */

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { exitStatuses } from '../errors';
 import { closureFormats } from '../records/manifest';
+import { MOST_TRIES } from '../records/tries';
 import { attitudeRuleSchema } from '../records/generation';
 import { topics } from '../help/topics';
 import {
@@ -36,10 +37,24 @@ const generation = {
   created: time,
   version: v.string(),
 };
+/** How many boots a generation that is on trial has left. */
+const tries = v.pipe(count, v.maxValue(MOST_TRIES));
 const mount = { mounted: v.boolean(), memoryBytes: v.optional(count) };
 const shownNow = v.picklist(['now', 'at the next boot']);
 /** Something that is not as it was recorded. */
 const wrong = { path, what: v.string(), since: v.optional(time), at: v.picklist(['path', 'record']) };
+/** How many boots the default is on trial for. */
+const trial = v.optional(v.union([tries, v.literal('ended')]));
+/** What the boot hook said of this boot. */
+const boot = v.strictObject({
+  hook: v.string(),
+  wanted: generationNumber,
+  chosen: generationNumber,
+  why: v.string(),
+  passed: v.array(v.strictObject({ generation: generationNumber, why: v.string() })),
+  trial: v.optional(tries),
+  brought: v.boolean(),
+});
 const letter = v.picklist(['A', 'M', 'D', 'T']);
 
 /** A generation, or where two are compared the path of a closure. */
@@ -109,6 +124,7 @@ export const documents = {
         ...generation,
         mounted: v.optional(v.boolean()),
         memoryBytes: v.optional(count),
+        tries: v.optional(tries),
         roles: v.array(v.picklist(['live', 'default', 'booted'])),
       }),
     ),
@@ -131,7 +147,10 @@ export const documents = {
     live: generationNumber,
     default: generationNumber,
     booted: v.nullable(generationNumber),
+    boot: v.nullable(v.union([v.literal('damaged'), boot])),
+    passesOver: v.nullable(v.string()),
     generations: v.array(v.strictObject(generation)),
+    tries: v.record(v.string(), tries),
     mounts: v.record(v.string(), v.strictObject(mount)),
     interrupted: v.nullable(
       v.union([v.literal('unreadable'), v.strictObject({ from: generationNumber, to: generationNumber })]),
@@ -164,6 +183,7 @@ export const documents = {
       kept: paths,
       merged: paths,
       swapMs: milliseconds,
+      trial,
       elapsedMs: milliseconds,
     }),
     v.strictObject({
@@ -173,6 +193,7 @@ export const documents = {
       live: generationNumber,
       default: generationNumber,
       kept: paths,
+      trial,
       elapsedMs: milliseconds,
     }),
     v.strictObject({

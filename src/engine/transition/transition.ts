@@ -21,7 +21,7 @@ import type { Machine } from '../machine';
 import { stageMerges } from '../merging';
 import type { Destination, Prepared } from '../prepare';
 import { requireForWrappers } from '../wrappers/making';
-import { cleanUp, commit, withdraw } from './ending';
+import { beginTrial, cleanUp, commit, withdraw } from './ending';
 import { dropJournal, noteUndoing, prepareUndoing, readJournal, tokenOf, writeJournal } from './journal';
 import { performStep } from './perform';
 import { type Notes, stageGeneration, writeNotes } from './stage';
@@ -99,6 +99,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     to: to.number,
     phase: 'create',
     roles: [{ role: 'default', from: state.default, to: to.number }],
+    ...changedTries(prepared, 'default'),
     staged: to.closure !== undefined,
     ...storeOf(to),
     firstBackup: 1,
@@ -109,6 +110,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     makeDirectories(machine.root, STATE, 0o755);
     writeJournal(machine, journal);
     if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
+    beginTrial(machine, journal);
     syncWritten(machine, journal);
     commit(machine, journal);
     hideUnused(context, machine);
@@ -192,19 +194,26 @@ function earlierTimes(machine: Machine, to: Destination, numbers: readonly numbe
   return new Map(alike.flatMap((number) => readTimes(machine, number).entries().toArray()));
 }
 
-function journalOf({ state, from, to }: Prepared, notes: Notes, scope: Scope): Journal {
+function journalOf(prepared: Prepared, notes: Notes, scope: Scope): Journal {
+  const { state, from, to } = prepared;
   const roles = (['live', 'default'] as const).filter((role) => scope.includes(role));
   return {
     from: from.number,
     to: to.number,
     phase: 'create',
     roles: roles.map((role) => ({ role, from: state[role], to: to.number })),
+    ...changedTries(prepared, scope),
     staged: to.closure !== undefined,
     ...storeOf(to),
     firstBackup: notes.firstBackup,
     identities: {},
     phases: notes.phases,
   };
+}
+
+/** A trial is about what the next boots show: it begins and ends with the default alone. */
+function changedTries({ tries }: Prepared, scope: Scope): Pick<Journal, 'tries'> {
+  return scope === 'live' || tries.from === tries.to ? {} : { tries };
 }
 
 /** The store path that a generation that is made protects. */
@@ -221,6 +230,7 @@ async function stage(job: Job): Promise<void> {
     writeJournal(machine, journal);
     tidy(prepared.decisions.length);
     if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
+    beginTrial(machine, journal);
     await showGeneration(machine, prepared.to.number);
     stageMerges(machine, prepared);
     writeNotes(machine, notes);
