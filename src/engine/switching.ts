@@ -114,8 +114,7 @@ export function refuseForeignPointer({ root }: Machine): void {
 
 /** Without a boot hook, links are made by a switch alone: those that the default does not have would lead nowhere. */
 function warnOfBoot({ log }: Context, machine: Machine, next: number): void {
-  // A hook has nothing to bring where the default is nothing.
-  if (next !== 0 && hasBootHook(machine)) return;
+  if (hasBootHook(machine)) return;
   log.warn(
     `the next boot shows generation ${next}, and links that it does not have dangle then; switch before you reboot`,
   );

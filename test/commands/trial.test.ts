@@ -75,7 +75,9 @@ describe('--trial', () => {
       const activate = insistOn(sandbox);
       await activate('switch', 'closures/b', '--trial', '3');
       writeFileSync(sandbox.on(`${GENERATIONS}/2/tries`), '0\n');
-      expect(await activate('status')).toContain('The next boot passes over generation 2, the default: no tries left.');
+      expect(await activate('status')).toContain(
+        'The next boot passes over generation 2, the default: it has no tries left.',
+      );
       if (argv[0] === 'rollback') await activate('switch', 'closures/c');
       expect(await activate(...argv)).toEndWith('It was on trial, and is trusted now.\n');
       expect(tries(sandbox, 2)).toBeUndefined();

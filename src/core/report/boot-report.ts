@@ -8,7 +8,7 @@ export type Tries = Readonly<Record<number, number>>;
 /** What a trial has come to: `on trial: 2 tries left`; nothing for a generation that is not on trial. */
 export function describeTrial(tries: number | undefined): string[] {
   if (tries === undefined) return [];
-  return [tries === 0 ? NO_TRIES : `on trial: ${tries} ${tries === 1 ? 'try' : 'tries'} left`];
+  return [tries === 0 ? 'no tries left' : `on trial: ${tries} ${tries === 1 ? 'try' : 'tries'} left`];
 }
 
 /** What the boot hook chose, and why, a line each. */

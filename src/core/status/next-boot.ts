@@ -14,8 +14,8 @@ export interface LastBoot extends Pick<BootRecord, 'passed'> {
   readonly atMs: number;
 }
 
-/** How a boot hook says that a trial is over. */
-export const NO_TRIES = 'no tries left';
+/** How a boot hook says that a trial is over; as in boot.sh. */
+export const NO_TRIES = 'it has no tries left';
 
 /** Why the next boot will pass over the default as well; `undefined` where nothing is known that would make it. */
 export function whyPassedOver({ number, createdMs, tries }: Candidate, boot: LastBoot | undefined): string | undefined {

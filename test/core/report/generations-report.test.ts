@@ -239,8 +239,8 @@ describe('a status', () => {
   test.each<[string, Partial<Status>, string]>([
     [
       'without tries',
-      { default: 10, passesOver: 'no tries left' },
-      'The next boot passes over generation 10, the default: no tries left.\n`activate switch 10` trusts it; `activate boot 9` gives it up.\n',
+      { default: 10, passesOver: 'it has no tries left' },
+      'The next boot passes over generation 10, the default: it has no tries left.\n`activate switch 10` trusts it; `activate boot 9` gives it up.\n',
     ],
     [
       'that is damaged',

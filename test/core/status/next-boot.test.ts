@@ -1,4 +1,6 @@
 import { expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Candidate, type LastBoot, NO_TRIES, whyPassedOver } from '../../../src/core/status/next-boot';
 
 const three: Candidate = { number: 3, createdMs: 1000, tries: undefined };
@@ -26,4 +28,9 @@ test.each<[string, Candidate, LastBoot | undefined, string | undefined]>([
   ],
 ])('the next boot %s', (_, next, boot, why) => {
   expect(whyPassedOver(next, boot)).toBe(why);
+});
+
+test('the boot hook says of a trial that is over what is looked for here', () => {
+  const hook = readFileSync(join(import.meta.dir, '../../../src/hooks/boot.sh'), 'utf8');
+  expect(hook).toContain(`why='${NO_TRIES}'`);
 });
