@@ -108,7 +108,7 @@ export function withdraw(context: Context, machine: Machine, journal: Journal): 
 }
 
 /** With the journal gone they say nothing any more; the next transition takes them away if this cannot. */
-function forgetMarks(context: Context, machine: Machine): void {
+export function forgetMarks(context: Context, machine: Machine): void {
   try {
     dropMarks(machine);
   } catch (error) {

@@ -21,7 +21,7 @@ import type { Machine } from '../machine';
 import { stageMerges } from '../merging';
 import type { Destination, Prepared } from '../prepare';
 import { requireForWrappers } from '../wrappers/making';
-import { beginTrial, cleanUp, commit, withdraw } from './ending';
+import { beginTrial, cleanUp, commit, forgetMarks, withdraw } from './ending';
 import { dropJournal, noteUndoing, prepareUndoing, readJournal, tokenOf, writeJournal } from './journal';
 import { performStep } from './perform';
 import { type Notes, stageGeneration, writeNotes } from './stage';
@@ -115,6 +115,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     commit(machine, journal);
     hideUnused(context, machine);
     dropJournal(machine);
+    forgetMarks(context, machine);
   } catch (error) {
     throw notStaged({ context, machine, prepared, journal }, error);
   }
@@ -241,8 +242,11 @@ async function stage(job: Job): Promise<void> {
 
 function notStaged(job: Pick<Job, 'context' | 'machine' | 'prepared' | 'journal'>, cause: unknown): unknown {
   try {
-    // Where not even the journal could be written, nothing was.
-    if (readJournal(job.machine) === undefined) return cause;
+    // Where not even the journal could be written, nothing was but what goes with it.
+    if (readJournal(job.machine) === undefined) {
+      forgetMarks(job.context, job.machine);
+      return cause;
+    }
     withdraw(job.context, job.machine, job.journal);
   } catch (error) {
     return stuck(cause, error, undefined);

@@ -81,7 +81,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'another trial, and a switch': {
     errors: 'in turn',
     sparse: 5,
-    first: [...toFirst, ['boot', 'closures/second', '--trial', '3']],
+    first: [...toFirst, [...SECOND, '--trial', '3'], ['rollback'], 'edit'],
     transition: ['switch', '2', '--on-drift', 'backup', '--trial', '1'],
   },
   'the end of a trial': {
