@@ -213,15 +213,18 @@ export function writeNotes(machine: Machine, notes: Notes): void {
     makeDirectory(root, directory, 0o700);
     createSealed(root, backupRecord(backup.number), [renderBackup(backup)], 0o600);
   }
-  if (notes.to !== 0) {
-    writeBootLedger(root, generationDirectory(notes.to), notes.ledger);
-    writeSealed(root, nextLedgerOf(notes.to), [renderLedger(notes.ledger)]);
-  }
+  if (notes.to !== 0) writeNextLedger(machine, notes.to, notes.ledger);
   if (notes.from !== 0 && times.size > 0) {
     const merged = [...new Map([...readTimes(machine, notes.from), ...times])];
     writeSealed(root, nextTimesOf(notes.from), [`${JSON.stringify({ schema: 1, times: merged })}\n`]);
   }
   writeSnippet(machine, notes.to, phases);
+}
+
+/** Writes the ledger that a commit makes the generation's own. */
+export function writeNextLedger({ root }: Machine, number: number, ledger: Ledger): void {
+  writeBootLedger(root, generationDirectory(number), ledger);
+  writeSealed(root, nextLedgerOf(number), [renderLedger(ledger)]);
 }
 
 /** Writes the snippet that systemd-tmpfiles reads: what somebody else put in its place is never carried out. */

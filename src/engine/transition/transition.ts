@@ -1,7 +1,6 @@
 import type { Context } from '../../context';
 import { STATE } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
-import { foundOf, sameFound } from '../../core/found';
 import type { TargetPath } from '../../core/path';
 import type { Decision } from '../../core/plan/decision';
 import { planSteps } from '../../core/plan/plan';
@@ -16,7 +15,6 @@ import { readStatus } from '../../system/reading';
 import { applyStages, type Outcome, type Perform } from './apply';
 import { type Backup } from '../../core/records/backup';
 import { backupNumbers } from '../backups/storing';
-import { findGeneration, readTimes } from '../generations';
 import type { Machine } from '../machine';
 import { stageMerges } from '../merging';
 import type { Destination, Prepared } from '../prepare';
@@ -24,9 +22,10 @@ import { requireForWrappers } from '../wrappers/making';
 import { beginTrial, cleanUp, commit, forgetMarks, withdraw } from './ending';
 import { dropJournal, noteUndoing, prepareUndoing, readJournal, tokenOf, writeJournal } from './journal';
 import { performStep } from './perform';
-import { type Notes, stageGeneration, writeNotes } from './stage';
+import { type Notes, stageGeneration, writeNextLedger, writeNotes } from './stage';
 import { hideUnused, showGeneration } from './showing';
 import { syncWritten } from './syncing';
+import { earlierTimes, ourTimes, timesOf } from './times';
 import { requireTmpfiles } from './tmpfiles';
 
 /** Which of the two links a transition moves. */
@@ -111,6 +110,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     writeJournal(machine, journal);
     if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
     beginTrial(machine, journal);
+    writeLedgerForBoot(machine, prepared);
     syncWritten(machine, journal);
     commit(machine, journal);
     hideUnused(context, machine);
@@ -119,6 +119,13 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
   } catch (error) {
     throw notStaged({ context, machine, prepared, journal }, error);
   }
+}
+
+/** What a boot leaves alone: only the plan of this moment knows that. */
+function writeLedgerForBoot(machine: Machine, { from, to, decisions }: Prepared): void {
+  if (to.number === 0) return;
+  const ledger = nextLedger(from.ledger, to.entries, decisions, { firstBackup: 1, backups: [] });
+  writeNextLedger(machine, to.number, ledger);
 }
 
 interface Job {
@@ -162,37 +169,6 @@ function planNotes(context: Context, machine: Machine, prepared: Prepared): Note
 function wrapperSteps({ to, wrappers }: Prepared, token: string): WrapperSteps {
   if (!wrappers.moves) return noWrapperSteps;
   return planWrappers(to.wrappers, wrappers.found, { generation: to.number, overlay: to.overlay ?? '', token });
-}
-
-/** When what goes or is replaced was last changed. */
-function timesOf({ root }: Machine, { decisions, actual }: Prepared): Map<TargetPath, string> {
-  const times = new Map(actual.times);
-  for (const decision of decisions) {
-    if (!('found' in decision) || decision.found?.kind !== 'symlink') continue;
-    const mtimeNs = readStatus(root, decision.path)?.mtimeNs;
-    if (mtimeNs !== undefined) times.set(decision.path, mtimeNs.toString());
-  }
-  return times;
-}
-
-/** The times of what is ours and as it was recorded: they come back with it. */
-function ourTimes(decisions: readonly Decision[], times: ReadonlyMap<TargetPath, string>): Map<TargetPath, string> {
-  const ours = new Map<TargetPath, string>();
-  for (const { path, previous, ...decision } of decisions) {
-    const found = 'found' in decision ? decision.found : undefined;
-    const time = times.get(path);
-    if (time === undefined || previous === undefined || found === undefined) continue;
-    if (sameFound(found, foundOf(previous))) ours.set(path, time);
-  }
-  return ours;
-}
-
-/** The times that the objects of this generation, or of an earlier one that shows the same, had when they went. */
-function earlierTimes(machine: Machine, to: Destination, numbers: readonly number[]): Map<TargetPath, string> {
-  const alike = numbers.filter(
-    (number) => number === to.number || findGeneration(machine, number)?.digest === to.digest,
-  );
-  return new Map(alike.flatMap((number) => readTimes(machine, number).entries().toArray()));
 }
 
 function journalOf(prepared: Prepared, notes: Notes, scope: Scope): Journal {
