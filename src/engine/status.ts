@@ -11,6 +11,7 @@ import { readStatus } from '../system/reading';
 import type { Tries } from '../core/report/boot-report';
 import { whyPassedOver } from '../core/status/next-boot';
 import { type LastBoot, readAllTries } from './booting';
+import { readBootJournal } from './boot/settling';
 import { backupNumbers } from './backups/storing';
 import { findGeneration, readGeneration, type State } from './generations';
 import { isCarried } from './closure/content';
@@ -46,6 +47,7 @@ export function readMachineStatus(context: Context): Promise<Status> {
       generations,
       mounts: mountsOf(machine, generations),
       interrupted: readInterrupted(machine),
+      unsettled: readBootJournal(machine)?.shown,
       pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
       content: contentOf(machine, of(live)),
       managed: from.entries.length + to.wrappers.length,

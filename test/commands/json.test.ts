@@ -126,6 +126,7 @@ describe('--json prints one document with a schema', () => {
         'booted',
         'boot',
         'passesOver',
+        'unsettled',
         'tries',
         'claims',
         'columns',

@@ -38,6 +38,8 @@ export interface Status extends Roles {
   readonly generations: readonly Generation[];
   /** A transition that is under way or was interrupted. */
   readonly interrupted: { readonly from: number; readonly to: number } | 'unreadable' | undefined;
+  /** The generation that boots brought /etc to, where that is not recorded yet. */
+  readonly unsettled: number | undefined;
   /** Whether the pointer shows what is live. */
   readonly pointer: 'right' | 'wrong' | 'missing';
   /** Whether what the live generation shows is still there. */
@@ -106,8 +108,9 @@ function rolesOf(number: number, roles: Roles): string[] {
 const MOST_PATHS = 10;
 
 /** Whether the machine shows what its live generation recorded, and nothing was interrupted. */
-export function isAsRecorded({ drifted, pointer, content, interrupted }: Status): boolean {
-  return drifted.length === 0 && pointer === 'right' && content === 'there' && interrupted === undefined;
+export function isAsRecorded({ drifted, pointer, content, interrupted, unsettled }: Status): boolean {
+  const isEnded = interrupted === undefined && unsettled === undefined;
+  return drifted.length === 0 && pointer === 'right' && content === 'there' && isEnded;
 }
 
 /** How long ago a time in ISO 8601 is, in milliseconds. */
@@ -116,7 +119,7 @@ type AgeOf = (iso: string) => number;
 /** The status on one screen, or as JSON. */
 export function renderStatus(status: Status, form: 'text' | 'json', ageOf: AgeOf): string {
   if (form === 'json')
-    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, boot: status.boot ?? null, passesOver: status.passesOver ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
+    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, boot: status.boot ?? null, passesOver: status.passesOver ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null, unsettled: status.unsettled ?? null }, undefined, 1)}\n`;
   const lines = [
     `live     ${describe(status, status.live, ageOf)}`,
     `default  ${status.default === status.live ? 'the same' : describe(status, status.default, ageOf)}`,
@@ -124,6 +127,7 @@ export function renderStatus(status: Status, form: 'text' | 'json', ageOf: AgeOf
     ...bootLines(status.boot),
     ...overlayLines(status),
     ...interruption(status),
+    ...unsettledLines(status),
     ...pointerLines(status),
     ...countLines(status),
     ...passedOverLines(status.passesOver, { next: status.default, instead: insteadOf(status) }),
@@ -166,7 +170,13 @@ function interruption({ interrupted }: Status): string[] {
   ];
 }
 
-function pointerLines({ pointer, content, live }: Status): string[] {
+function unsettledLines({ unsettled }: Status): string[] {
+  if (unsettled === undefined) return [];
+  return [`A boot brought /etc to generation ${unsettled}, and that is not recorded yet: \`activate resume\`.`];
+}
+
+function pointerLines({ pointer, content, live, unsettled }: Status): string[] {
+  if (unsettled !== undefined) return [];
   if (content === 'gone')
     return [`What generation ${live} shows is gone: switch to its closure again, or \`activate rollback\`.`];
   if (content === 'not mounted')

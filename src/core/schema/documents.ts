@@ -155,6 +155,7 @@ export const documents = {
     interrupted: v.nullable(
       v.union([v.literal('unreadable'), v.strictObject({ from: generationNumber, to: generationNumber })]),
     ),
+    unsettled: v.nullable(generationNumber),
     pointer: v.picklist(['right', 'wrong', 'missing']),
     content: v.picklist(['there', 'not mounted', 'gone']),
     managed: count,

@@ -101,6 +101,7 @@ const status: Status = {
   tries: {},
   generations: [one, two],
   interrupted: undefined,
+  unsettled: undefined,
   pointer: 'right',
   content: 'there',
   mounts: {},
@@ -190,6 +191,7 @@ describe('a status', () => {
       passesOver: null,
       reboot: null,
       interrupted: null,
+      unsettled: null,
       ...more,
     });
   });
@@ -227,6 +229,13 @@ describe('a status', () => {
   test('of a boot whose record is damaged', () => {
     expect(renderStatus({ ...status, boot: 'damaged' }, 'text', ageOf)).toContain(
       'booted   unknown: /run/activate/boot.json is damaged\n',
+    );
+  });
+
+  test('of a boot that is not recorded yet says what records it', () => {
+    const text = renderStatus({ ...status, unsettled: 10, pointer: 'wrong' }, 'text', ageOf);
+    expect(text).toContain(
+      'A boot brought /etc to generation 10, and that is not recorded yet: `activate resume`.\npaths ',
     );
   });
 
