@@ -16,7 +16,9 @@ async function resumeCommand(context: Context): Promise<number> {
   const text =
     resumed.state === 'nothing to do'
       ? 'Nothing was interrupted; nothing to do.'
-      : `The transition from generation ${resumed.from} to ${resumed.to} was ${resumed.state}; generation ${resumed.live} is live.`;
+      : resumed.state === 'settled'
+        ? `The boot brought generation ${resumed.to} in place of ${resumed.from}; that is recorded now, and generation ${resumed.live} is live.`
+        : `The transition from generation ${resumed.from} to ${resumed.to} was ${resumed.state}; generation ${resumed.live} is live.`;
   say(context, context.json ? `${JSON.stringify({ schema: 1, ...resumed })}\n` : `${text}\n`);
   return 0;
 }

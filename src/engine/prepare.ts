@@ -1,5 +1,6 @@
 import type { Context } from '../context';
 import { encodePieces } from '../core/bytes';
+import { type BootChanges, sideAfterBoot, unasked } from '../core/plan/boot-side';
 import type { OnConflict, OnDrift, Side } from '../core/plan/decision';
 import { type Answer, decideTransition } from '../core/plan/decide';
 import type { Merge } from '../core/plan/merge';
@@ -58,6 +59,8 @@ export interface Attitudes {
 /** {@link Attitudes}, and where content can be read that is not on the machine yet. */
 export interface Means extends Attitudes {
   readonly content?: Content;
+  /** What a boot without `activate` changed, where nobody settled that yet. */
+  readonly boot?: BootChanges | undefined;
 }
 
 /** Where a transition leads: to a closure, or to a generation; 0 gives everything back. */
@@ -118,7 +121,7 @@ export function prepareTransition(
   context: Context,
   machine: Machine,
   target: Target,
-  { content = noContent, ...attitudes }: Means = {},
+  { content = noContent, boot, ...attitudes }: Means = {},
 ): Prepared {
   const state = readState(machine);
   const live = withoutLost(machine, readLive(machine, state.live));
@@ -126,10 +129,12 @@ export function prepareTransition(
   const generation = isRecorded(live) ? live.generation : undefined;
   const to = destinationOf(context, machine, target, { state, live, content });
   tidy(to.entries.length);
-  const from = { ...live, number: state.live, overlay: generation?.overlay };
+  const placed = boot === undefined ? live : { ...live, ...sideAfterBoot(live, boot) };
+  const from = { ...placed, number: state.live, overlay: generation?.overlay };
   const actual = scan(machine, from, to.entries);
   tidy(to.entries.length);
-  const attitude = attitudeTo(to, { rules: generation?.rules ?? [], kept: live.ledger.kept }, attitudes);
+  const asked = attitudeTo(to, { rules: generation?.rules ?? [], kept: from.ledger.kept }, attitudes);
+  const attitude = boot === undefined ? asked : (path: TargetPath) => unasked(asked(path));
   const elsewhere = withClosure(content.elsewhere, to);
   const merges = readMerges(machine, { from, to, actual, attitude, elsewhere });
   const accounts = target.kind === 'live' ? undefined : accountsOf(context, machine, to, elsewhere);

@@ -4,6 +4,8 @@ import { ActivateError } from '../core/errors';
 import { hostPath } from '../core/path';
 import { readStatus } from '../system/reading';
 import { POINTER } from '../core/entry';
+import type { Conflict } from '../core/plan/decision';
+import { type Settled, settleBoot } from './boot/settling';
 import { withContent } from './closure/content';
 import { withAccountsLocked } from './accounts/locking';
 import { withLockedMachine } from './locked';
@@ -14,7 +16,7 @@ import type { Machine } from './machine';
 import { readJournal } from './transition/journal';
 import { sweep, sweepIfPossible } from './transition/litter';
 import { type Resumed, resumeTransition } from './transition/resume';
-import { type Attitudes, type Prepared, prepareTransition, type Target } from './prepare';
+import { type Attitudes, type Means, type Prepared, prepareTransition, type Target } from './prepare';
 import { carryOut, type Done, isVisible, type Scope, stageForBoot } from './transition/transition';
 
 /**
@@ -27,15 +29,25 @@ export function switchTo(context: Context, target: Target, scope: Scope, attitud
     await resumeFirst(context, machine);
     return withContent(context, machine, target, async (content) => {
       if (content.source !== undefined) refuseUntrustedSource(context, content.source);
-      const prepare = (): Prepared => prepareTransition(context, machine, target, { ...attitudes, content });
-      const prepared = prepare();
-      const changes = accountChanges(prepared, scope);
-      // Somebody may have changed users and passwords before the lock of these was taken: then it is planned again.
-      return withAccountsLocked(context, machine, changes, () =>
-        carryOutPlan(context, machine, changes.length === 0 ? prepared : prepare(), scope),
-      );
+      return planAndCarryOut(context, machine, { target, scope, means: { ...attitudes, content } });
     });
   });
+}
+
+interface Move {
+  readonly target: Target;
+  readonly scope: Scope;
+  readonly means: Means;
+}
+
+function planAndCarryOut(context: Context, machine: Machine, { target, scope, means }: Move): Promise<Switched> {
+  const prepare = (): Prepared => prepareTransition(context, machine, target, means);
+  const prepared = prepare();
+  const changes = accountChanges(prepared, scope);
+  // Somebody may have changed users and passwords before the lock of these was taken: then it is planned again.
+  return withAccountsLocked(context, machine, changes, () =>
+    carryOutPlan(context, machine, changes.length === 0 ? prepared : prepare(), scope),
+  );
 }
 
 /** What a switch is about to change of users and groups. */
@@ -193,17 +205,41 @@ export function refuseInterrupted(machine: Machine): void {
 }
 
 /** Finishes or undoes what a crash interrupted. */
-export function resume(context: Context): Promise<Resumed> {
+export function resume(context: Context): Promise<Ended> {
   return withLockedMachine(context, async (machine) => {
-    const resumed = await resumeTransition(context, machine);
-    noteResumed(context, machine, resumed);
+    const resumed = await endInterrupted(context, machine);
     sweep(machine);
     hideUnused(context, machine);
     return resumed;
   });
 }
 
-function noteResumed(context: Context, machine: Machine, resumed: Resumed): void {
+/** How what was interrupted, or what a boot did, came to its end. */
+export type Ended = Resumed | Settled;
+
+/** Ends a transition that a crash interrupted, and then settles what boots brought. */
+async function endInterrupted(context: Context, machine: Machine): Promise<Ended> {
+  const resumed = await resumeTransition(context, machine);
+  noteResumed(context, machine, resumed);
+  const settled = await settleBoot(context, machine, async (number, boot) => {
+    const target = { kind: 'generation', number } as const;
+    const moved = await planAndCarryOut(context, machine, { target, scope: 'live', means: { boot } });
+    if (moved.state === 'refused') throw notSettled(machine, number, moved.conflicts);
+  });
+  if (settled === undefined || (settled.from === settled.to && resumed.state !== 'nothing to do')) return resumed;
+  noteResumed(context, machine, settled);
+  return settled;
+}
+
+function notSettled({ root }: Machine, number: number, conflicts: readonly Conflict[]): ActivateError {
+  const first = conflicts[0]?.path;
+  return new ActivateError('UNFINISHED', `the boot shows generation ${number}, and not all of it could be brought`, {
+    ...(first === undefined ? {} : { path: hostPath(root.path, first) }),
+    hint: 'Mend what is in the way, then run `activate resume`.',
+  });
+}
+
+function noteResumed(context: Context, machine: Machine, resumed: Ended): void {
   if (resumed.state === 'nothing to do') return;
   const { state, from, to } = resumed;
   noteTransition(context, machine, { outcome: state, from, to, changed: 0, backups: 0 });
@@ -211,11 +247,14 @@ function noteResumed(context: Context, machine: Machine, resumed: Resumed): void
 
 /** What a crash interrupted comes to its end before anything else begins. */
 export async function resumeFirst(context: Context, machine: Machine): Promise<void> {
-  const resumed = await resumeTransition(context, machine);
-  noteResumed(context, machine, resumed);
+  const resumed = await endInterrupted(context, machine);
   sweepIfPossible(context, machine);
   if (resumed.state === 'nothing to do') return;
   const { from, to, state, live } = resumed;
+  if (state === 'settled') {
+    context.log.warn(`the boot brought generation ${to} in place of ${from}; that is recorded now`);
+    return;
+  }
   context.log.warn(
     `the transition from generation ${from} to ${to} had been interrupted; it was ${state}, and generation ${live} was live before this command began`,
   );

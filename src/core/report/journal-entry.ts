@@ -3,7 +3,14 @@ import { plural } from './report';
 
 /** A transition that ended, as the journal of the system keeps it. */
 export interface Ended {
-  readonly outcome: 'switched' | 'default changed' | 'failed and undone' | 'undone' | 'finished' | 'restored';
+  readonly outcome:
+    | 'switched'
+    | 'default changed'
+    | 'failed and undone'
+    | 'undone'
+    | 'finished'
+    | 'settled'
+    | 'restored';
   readonly from: number;
   readonly to: number;
   /** What was switched to, as the user named it; `undefined` for generation 0 and where it is not known. */
@@ -47,6 +54,8 @@ function messageOf({ outcome, from, to, closure, changed }: Ended): string {
       return `the interrupted transition from generation ${from} to ${to}${what} was undone`;
     case 'finished':
       return `the interrupted transition from generation ${from} to ${to}${what} was finished`;
+    case 'settled':
+      return `the boot showed generation ${to}${what} in place of ${from}`;
     case 'restored':
       return `a backup was restored in generation ${to}`;
   }

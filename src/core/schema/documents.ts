@@ -120,7 +120,7 @@ export const documents = {
     v.strictObject({ ...schema, state: v.literal('nothing to do') }),
     v.strictObject({
       ...schema,
-      state: v.picklist(['undone', 'finished']),
+      state: v.picklist(['undone', 'finished', 'settled']),
       from: generationNumber,
       to: generationNumber,
       live: generationNumber,

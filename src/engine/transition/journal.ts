@@ -1,12 +1,14 @@
 import type { Context } from '../../context';
 import { JOURNAL } from '../../core/records/generation';
 import { type Journal, journalPieces, parseJournal } from '../../core/records/journal';
+import { BOOT_TRANSITION, bootJournalPieces } from '../../core/boot/boot-list';
+import { encodePieces } from '../../core/bytes';
 import { STATE } from '../../core/entry';
 import { joinTarget } from '../../core/path';
 import { removeFile, renamePath, syncFilesystem } from '../../system/changing';
 import { createFile } from '../../system/copying';
 import { readStatus } from '../../system/reading';
-import { removeRecord } from '../../system/records';
+import { removeRecord, writeRecord } from '../../system/records';
 import { readSealed, writeSealed } from '../records';
 import type { Machine } from '../machine';
 
@@ -51,6 +53,9 @@ export function noteUndoing({ root }: Machine): void {
 
 /** Writes the record durably: once this returns, a crash is recovered from it. */
 export function writeJournal({ root }: Machine, journal: Journal): void {
+  // For whoever has no `activate`; it says the same during each phase.
+  if (journal.phase === 'create')
+    writeRecord(root, BOOT_TRANSITION, encodePieces(bootJournalPieces(journal.phases)), 0o600);
   writeSealed(root, JOURNAL, journalPieces(journal), 0o600);
 }
 
@@ -62,5 +67,5 @@ export function dropJournal({ root }: Machine): void {
 
 /** Takes away what says how a transition goes on, once there is none. */
 export function dropMarks({ root }: Machine): void {
-  for (const mark of [READY, UNDO]) if (readStatus(root, mark) !== undefined) removeFile(root, mark);
+  for (const mark of [READY, UNDO, BOOT_TRANSITION]) if (readStatus(root, mark) !== undefined) removeFile(root, mark);
 }

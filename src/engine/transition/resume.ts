@@ -12,7 +12,8 @@ import { errnoOf } from '../../system/syscalls/errno';
 import type { Root } from '../../system/rooted';
 import { isChangedWay, isExpected } from './expectations';
 import { cleanUp, commit, showAgain, withdraw } from './ending';
-import { readJournal } from './journal';
+import { readBootJournal } from '../boot/settling';
+import { noteUndoing, prepareUndoing, readJournal } from './journal';
 import { showGeneration } from './showing';
 import { checkNextLedger, isCommitted } from './stage';
 
@@ -27,6 +28,7 @@ export type Resumed =
  * @throws {ActivateError} `UNDO_FAILED` or `UNFINISHED` where something cannot be done; what is left to do is still recorded
  */
 export async function resumeTransition(context: Context, machine: Machine): Promise<Resumed> {
+  leadBack(machine);
   const journal = readJournal(machine);
   if (journal !== undefined)
     await withAccountsLocked(context, machine, accountSteps(journal), () =>
@@ -37,6 +39,15 @@ export async function resumeTransition(context: Context, machine: Machine): Prom
   return journal.phase === 'swap'
     ? { state: 'finished', from, to, live: to }
     : { state: 'undone', from, to, live: from };
+}
+
+/** A boot that shows something else than an interrupted transition leads to has decided which way it goes on. */
+function leadBack(machine: Machine): void {
+  const journal = readJournal(machine);
+  const boot = journal?.phase === 'swap' ? readBootJournal(machine) : undefined;
+  if (journal === undefined || boot === undefined || boot.shown === journal.to) return;
+  prepareUndoing(machine);
+  noteUndoing(machine);
 }
 
 function accountSteps({ phases }: Journal): readonly Step[] {

@@ -34,6 +34,7 @@ import { writeRecord } from '../../system/records';
 import { removeProtected } from '../../system/protecting';
 import { refuseMountsIn, removeTree } from '../../system/removing';
 import { type Backup, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
+import { adoptBootLedger, dropBootLedger, writeBootFiles, writeBootLedger } from '../boot/staging';
 import type { Closure } from '../closure/closure';
 import { carryOverlay } from './overlay';
 import { sysusersRecord, writeSysusers } from '../accounts/records';
@@ -128,6 +129,7 @@ function writeRecords(
   };
   writeBundle(root, staging, manifest, { overlay, generation: to.number });
   writeUnits(root, staging, imageUnits(generation));
+  writeBootFiles(root, staging, generation, manifest);
   writeSysusers(root, staging, closure.sysusers);
   createSealed(root, joinTarget(staging, names[0]), [renderGeneration(generation)], 0o644);
 }
@@ -211,12 +213,18 @@ export function writeNotes(machine: Machine, notes: Notes): void {
     makeDirectory(root, directory, 0o700);
     createSealed(root, backupRecord(backup.number), [renderBackup(backup)], 0o600);
   }
-  if (notes.to !== 0) writeSealed(root, nextLedgerOf(notes.to), [renderLedger(notes.ledger)]);
+  if (notes.to !== 0) writeNextLedger(machine, notes.to, notes.ledger);
   if (notes.from !== 0 && times.size > 0) {
     const merged = [...new Map([...readTimes(machine, notes.from), ...times])];
     writeSealed(root, nextTimesOf(notes.from), [`${JSON.stringify({ schema: 1, times: merged })}\n`]);
   }
   writeSnippet(machine, notes.to, phases);
+}
+
+/** Writes the ledger that a commit makes the generation's own. */
+export function writeNextLedger({ root }: Machine, number: number, ledger: Ledger): void {
+  writeBootLedger(root, generationDirectory(number), ledger);
+  writeSealed(root, nextLedgerOf(number), [renderLedger(ledger)]);
 }
 
 /** Writes the snippet that systemd-tmpfiles reads: what somebody else put in its place is never carried out. */
@@ -246,6 +254,7 @@ export function dropTimes({ root }: Machine, number: number): void {
 /** Makes the ledger that was written for a transition the generation's own; done already is done. */
 export function adoptLedger({ root }: Machine, number: number): void {
   if (number === 0 || readStatus(root, nextLedgerOf(number)) === undefined) return;
+  adoptBootLedger(root, generationDirectory(number));
   replacePath(root, nextLedgerOf(number), joinTarget(generationDirectory(number), 'ledger.json'));
 }
 
@@ -262,6 +271,7 @@ export function checkNextLedger(machine: Machine, number: number): void {
 /** Takes back what was written for a transition to a generation that was there before. */
 export function dropNotes({ root }: Machine, number: number): void {
   removeTree(root, number === 0 ? snippetOf(0) : nextLedgerOf(number));
+  if (number !== 0) dropBootLedger(root, generationDirectory(number));
 }
 
 /** The snippet that led to a generation, kept for reading. */

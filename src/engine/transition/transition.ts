@@ -24,7 +24,7 @@ import { requireForWrappers } from '../wrappers/making';
 import { cleanUp, commit, withdraw } from './ending';
 import { dropJournal, noteUndoing, prepareUndoing, readJournal, tokenOf, writeJournal } from './journal';
 import { performStep } from './perform';
-import { type Notes, stageGeneration, writeNotes } from './stage';
+import { type Notes, stageGeneration, writeNextLedger, writeNotes } from './stage';
 import { hideUnused, showGeneration } from './showing';
 import { syncWritten } from './syncing';
 import { requireTmpfiles } from './tmpfiles';
@@ -109,6 +109,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     makeDirectories(machine.root, STATE, 0o755);
     writeJournal(machine, journal);
     if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
+    writeLedgerForBoot(machine, prepared);
     syncWritten(machine, journal);
     commit(machine, journal);
     hideUnused(context, machine);
@@ -116,6 +117,13 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
   } catch (error) {
     throw notStaged({ context, machine, prepared, journal }, error);
   }
+}
+
+/** What a boot leaves alone: only the plan of this moment knows that. */
+function writeLedgerForBoot(machine: Machine, { from, to, decisions }: Prepared): void {
+  if (to.number === 0) return;
+  const ledger = nextLedger(from.ledger, to.entries, decisions, { firstBackup: 1, backups: [] });
+  writeNextLedger(machine, to.number, ledger);
 }
 
 interface Job {

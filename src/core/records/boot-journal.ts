@@ -1,0 +1,51 @@
+import { decodeName } from '../bytes';
+import { STATE } from '../entry';
+import { joinTarget, parentOf, parseTargetPath, type TargetPath } from '../path';
+import { ASIDE } from '../plan/draft';
+import { parseGenerationNumber } from './generation';
+
+/**
+ * What boots without `activate` changed below /etc, since `activate` last looked: text that a shell script appends to.
+ *
+ *   from NUMBER… to NUMBER PHASE    what may have been placed, what is shown; the phase of an interrupted transition
+ *   aside COUNT PATH                what was at a path lies beside it
+ *   restored BACKUP PATH            an original is back; the backup has it as well, or did
+ *   done NUMBER                     everything that is to be there is
+ */
+export interface BootJournal {
+  /** The generation that is shown. */
+  readonly shown: number;
+  /** All that may have placed something. */
+  readonly placed: ReadonlySet<number>;
+  /** The first of several things at a path is what was there before. */
+  readonly asides: readonly { readonly path: TargetPath; readonly aside: TargetPath }[];
+  readonly restored: readonly { readonly path: TargetPath; readonly backup: number }[];
+}
+
+export const BOOT_JOURNAL = joinTarget(STATE, 'boot.journal');
+
+/** Reads a boot journal; lines that a power cut left incomplete are passed over. `undefined` where nothing is shown. */
+export function parseBootJournal(bytes: Uint8Array): BootJournal | undefined {
+  let shown: number | undefined;
+  const placed = new Set<number>();
+  const asides: BootJournal['asides'][number][] = [];
+  const restored: BootJournal['restored'][number][] = [];
+  for (const line of decodeName(bytes).split('\n').slice(0, -1)) {
+    const to = parseGenerationNumber(/^(?:from [\d ]+ to|done) (\d+)(?: [a-z]*)?$/u.exec(line)?.[1] ?? '');
+    if (to !== undefined) {
+      shown = to;
+      for (const word of line.split(' ')) placed.add(parseGenerationNumber(word) ?? 0);
+    }
+    const [, what, count = '', text = ''] = /^(aside|restored) (\d+) (\/.*)$/su.exec(line) ?? [];
+    const path = parseTargetPath(text);
+    if (path === undefined || path !== text) continue;
+    if (what === 'aside') asides.push({ path, aside: asideAtBoot(path, count) });
+    if (what === 'restored') restored.push({ path, backup: Number(count) });
+  }
+  return shown === undefined ? undefined : { shown, placed, asides, restored };
+}
+
+/** Where the script puts what is in the way. */
+function asideAtBoot(path: TargetPath, count: string): TargetPath {
+  return joinTarget(parentOf(path), `${ASIDE}boot.${count}`);
+}

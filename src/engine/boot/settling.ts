@@ -1,0 +1,128 @@
+import type { Context } from '../../context';
+import type { Entry } from '../../core/entry';
+import { ActivateError } from '../../core/errors';
+import { foundOf } from '../../core/found';
+import type { TargetPath } from '../../core/path';
+import type { BootChanges } from '../../core/plan/boot-side';
+import type { Side } from '../../core/plan/decision';
+import { backupDirectory } from '../../core/records/backup';
+import { BOOT_JOURNAL, type BootJournal, parseBootJournal } from '../../core/records/boot-journal';
+import { emptyLedger } from '../../core/records/ledger';
+import { digestFile, readLinkText, readStatus, listDirectory } from '../../system/reading';
+import { removeRecord } from '../../system/records';
+import { removeTree } from '../../system/removing';
+import { keepAside, keptBefore } from '../backups/keeping';
+import { findGeneration, readLive, readRecorded, readState, roleLink } from '../generations';
+import type { Machine } from '../machine';
+import { readRecordBytes } from '../records';
+import { writeRole } from '../transition/stage';
+
+/** A boot that showed another generation than the one that was live, and whose changes are recorded now. */
+export interface Settled {
+  readonly state: 'settled';
+  readonly from: number;
+  readonly to: number;
+  readonly live: number;
+}
+
+/** What boots changed below /etc since `activate` last looked; `undefined` where they changed nothing. */
+export function readBootJournal(machine: Machine): BootJournal | undefined {
+  const bytes = readRecordBytes(machine, BOOT_JOURNAL);
+  return bytes === undefined ? undefined : parseBootJournal(bytes);
+}
+
+/**
+ * Makes the records say what a boot did, and does what it left: what it put aside becomes a backup or goes, originals and
+ * ledgers are put right. Run again, it changes nothing.
+ *
+ * @param move carries out the transition to a generation, from what the boot left
+ * @throws {ActivateError} what `move` throws; the boot journal is there then
+ */
+export async function settleBoot(
+  context: Context,
+  machine: Machine,
+  move: (to: number, boot: BootChanges) => Promise<void>,
+): Promise<Settled | undefined> {
+  const journal = readBootJournal(machine);
+  if (journal === undefined) return undefined;
+  const { live: from } = readState(machine);
+  const to = journal.shown;
+  const sides = readSides(context, machine, from, to);
+  if (sides === undefined) writeRole(machine, roleLink('live'), to);
+  else {
+    const { recorded, shown } = sides;
+    const restored = new Map(
+      journal.restored.filter((each) => isRestored(machine, each)).map((each) => [each.path, each.backup]),
+    );
+    const displaced = await settleAsides(context, machine, journal, recorded);
+    await move(to, { shown, restored: new Set(restored.keys()), displaced });
+    for (const [path, backup] of restored)
+      if (recorded.ledger.displaced.get(path) === backup) removeTree(machine.root, backupDirectory(backup));
+  }
+  removeRecord(machine.root, BOOT_JOURNAL);
+  return { state: 'settled', from, to, live: to };
+}
+
+interface Sides {
+  readonly recorded: Side;
+  readonly shown: Side;
+}
+
+/** `undefined` where a record is damaged: then it is enough that the live generation is the one that is shown. */
+function readSides({ log }: Context, machine: Machine, from: number, to: number): Sides | undefined {
+  try {
+    const shown = to === 0 ? { entries: [], ledger: emptyLedger } : readRecorded(machine, to);
+    return { recorded: readLive(machine, from), shown };
+  } catch (error) {
+    if (!(error instanceof ActivateError) || (error.code !== 'STATE' && error.code !== 'USAGE')) throw error;
+    log.warn(`what the boot changed cannot be held against the records: ${error.message}`, { path: error.path });
+    return undefined;
+  }
+}
+
+/** The script says so before it does it, and only where nothing was. */
+function isRestored({ root }: Machine, { path }: BootJournal['restored'][number]): boolean {
+  return readStatus(root, path) !== undefined;
+}
+
+/** What was in the way of a boot: ours goes, and the machine's own is kept. Returns the originals among it. */
+async function settleAsides(
+  context: Context,
+  machine: Machine,
+  { asides, placed, shown: generation }: BootJournal,
+  recorded: Side,
+): Promise<Map<TargetPath, number>> {
+  const displaced = new Map<TargetPath, number>();
+  const others = asides.length === 0 ? [] : [...placed].filter((number) => number !== generation && number !== 0);
+  const sides = [recorded, ...others.map((number) => findRecorded(machine, number))];
+  const isOurs = (path: TargetPath, aside: TargetPath): boolean =>
+    sides.some((side) => side?.entries.some((entry) => entry.path === path && isEntry(machine, aside, entry)));
+  const { kept } = recorded.ledger;
+  const managed = new Set(recorded.entries.map(({ path }) => path).filter((path) => kept.get(path) !== 'unmanaged'));
+  for (const { path, aside } of asides) {
+    const reason = managed.has(path) ? 'drifted' : 'displaced';
+    const stray = { path, aside, generation, reason } as const;
+    if (isOurs(path, aside)) removeTree(machine.root, aside);
+    const isThere = readStatus(machine.root, aside) !== undefined;
+    const backup = isThere ? await keepAside(context, machine, stray) : keptBefore(machine, stray);
+    // Of several, the oldest is the machine's own from before.
+    if (reason === 'displaced' && backup !== undefined && !displaced.has(path)) displaced.set(path, backup);
+  }
+  return displaced;
+}
+
+function findRecorded(machine: Machine, number: number): Side | undefined {
+  return findGeneration(machine, number) === undefined ? undefined : readRecorded(machine, number);
+}
+
+/** Whether something is what an entry makes, and nothing besides. */
+function isEntry({ root }: Machine, at: TargetPath, entry: Entry): boolean {
+  const status = readStatus(root, at);
+  const wanted = foundOf(entry);
+  if (status === undefined || status.kind !== wanted.kind) return false;
+  if (wanted.kind === 'symlink') return readLinkText(root, at) === wanted.linkText;
+  if (wanted.kind === 'directory') return listDirectory(root, at).length === 0;
+  const { mode, uid, gid } = status;
+  if (wanted.kind !== 'file' || mode !== wanted.mode || uid !== wanted.uid || gid !== wanted.gid) return false;
+  return digestFile(root, at) === wanted.digest;
+}

@@ -1,0 +1,46 @@
+import { encodePieces } from '../../core/bytes';
+import { BOOT_LEDGER, BOOT_LIST, bootLedgerPieces, bootListPieces } from '../../core/boot/boot-list';
+import { joinTarget, parentOf, type TargetPath } from '../../core/path';
+import type { Generation } from '../../core/records/generation';
+import type { Ledger } from '../../core/records/ledger';
+import type { Manifest } from '../../core/records/manifest';
+import bringScript from '../../hooks/bring.sh' with { type: 'text' };
+import { makeDirectories, replacePath } from '../../system/changing';
+import { createFile, createFileFrom } from '../../system/copying';
+import { readStatus } from '../../system/reading';
+import { removeTree } from '../../system/removing';
+import type { Root } from '../../system/rooted';
+
+// What a generation holds for a boot without `activate`.
+
+/** Writes what a boot has to know of a generation, and the script that understands it, into the directory of the generation. */
+export function writeBootFiles(root: Root, directory: TargetPath, generation: Generation, { entries }: Manifest): void {
+  const list = joinTarget(directory, BOOT_LIST);
+  makeDirectories(root, parentOf(list), 0o755);
+  // It has the digests of files that not everyone may read.
+  createFileFrom(root, list, { mode: 0o600 }, encodePieces(bootListPieces(generation, entries)));
+  createFile(root, joinTarget(directory, BRING), { mode: 0o644 }, new TextEncoder().encode(bringScript));
+}
+
+/** The script beside the boot list. */
+const BRING = 'boot/bring.sh';
+
+/** Writes what a ledger means for a boot; {@link adoptBootLedger} makes it count. */
+export function writeBootLedger(root: Root, directory: TargetPath, ledger: Ledger): void {
+  const next = joinTarget(directory, `${BOOT_LEDGER}.next`);
+  makeDirectories(root, parentOf(next), 0o755);
+  removeTree(root, next);
+  createFileFrom(root, next, { mode: 0o600 }, encodePieces(bootLedgerPieces(ledger)));
+}
+
+/** Done already is done. */
+export function adoptBootLedger(root: Root, directory: TargetPath): void {
+  const ledger = joinTarget(directory, BOOT_LEDGER);
+  if (readStatus(root, `${ledger}.next` as TargetPath) !== undefined)
+    replacePath(root, `${ledger}.next` as TargetPath, ledger);
+}
+
+/** Takes back what {@link writeBootLedger} wrote. */
+export function dropBootLedger(root: Root, directory: TargetPath): void {
+  removeTree(root, `${joinTarget(directory, BOOT_LEDGER)}.next` as TargetPath);
+}

@@ -1,0 +1,5 @@
+/** A file of this directory, as text: it is in the program. */
+declare module '*.sh' {
+  const text: string;
+  export default text;
+}
