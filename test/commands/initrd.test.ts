@@ -151,18 +151,23 @@ describe('the add-on of a bundle', () => {
 
 const IDLE = 'Generation 1 is live already; nothing to do.\n';
 
-describe('the add-on of a generation', () => {
-  const contents = {
-    ...hosts,
-    ...policy('modules = ["zfs"]\nbefore-mount = [["true"]]'),
-    ...kernel('usr/lib/modules'),
-  };
-  const generation = (number: number): string => sandbox.on(`/var/lib/activate/generations/${number}`);
-  const record = (number: number): { initrd?: { digest: string } } =>
-    JSON.parse(readFileSync(`${generation(number)}/generation.json`, 'utf8')) as { initrd?: { digest: string } };
+const asking = {
+  ...hosts,
+  ...policy('modules = ["zfs"]\nbefore-mount = [["true"]]'),
+  ...kernel('usr/lib/modules'),
+};
 
+function generation(number: number): string {
+  return sandbox.on(`/var/lib/activate/generations/${number}`);
+}
+
+function record(number: number): { initrd?: { digest: string } } {
+  return JSON.parse(readFileSync(`${generation(number)}/generation.json`, 'utf8')) as { initrd?: { digest: string } };
+}
+
+describe('the add-on of a generation', () => {
   test.each(['bundles/a', 'closures/a'])('is that of the bundle where %s is switched to', async (argument) => {
-    const bundle = await generated('a', contents);
+    const bundle = await generated('a', asking);
     expect((await activate('switch', argument)).stdout).toStartWith('Generation 1 is live: ');
     expect(Buffer.compare(readFileSync(`${generation(1)}/boot/addon.cpio`), readFileSync(bundle))).toBe(0);
     expect(record(1).initrd).toMatchObject({ modules: ['zfs'], beforeMount: [['true']] });
@@ -178,7 +183,7 @@ describe('the add-on of a generation', () => {
   });
 
   test('belongs to another generation as soon as the closure asks for something else, or has other modules', async () => {
-    const closure = writeClosure(sandbox, 'a', contents);
+    const closure = writeClosure(sandbox, 'a', asking);
     const again = async (changed: Contents): Promise<string> => {
       writeContents(closure, changed);
       return (await activate('switch', 'closures/a')).stdout.replace(/(?<= is live):.*\n/su, '');

@@ -16,8 +16,10 @@ function textOf(name: string): string {
   return readFileSync(join(own, name), 'utf8');
 }
 
-const modules = parseDependencies(textOf('modules.dep')).map((module) => ({
-  ...module,
+const modules = parseDependencies(textOf('modules.dep')).map(({ name, path, needs }) => ({
+  name,
+  path,
+  needs,
   bytes: new Uint8Array(),
 }));
 const aliases = parseAliases(textOf('modules.alias'));
