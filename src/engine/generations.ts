@@ -71,7 +71,7 @@ function readRole({ root }: Machine, role: Role): number {
 
 const ROLE_HINT = 'Make it a link to generations/N, or remove it where nothing is managed.';
 
-const BOOT_RECORD = '/run/activate/boot.json' as TargetPath;
+export const BOOT_RECORD = '/run/activate/boot.json' as TargetPath;
 
 function readBooted(machine: Machine): number | undefined {
   const bytes = readRecordBytes(machine, BOOT_RECORD);
