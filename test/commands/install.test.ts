@@ -187,6 +187,35 @@ describe('install', () => {
     });
   });
 
+  test.each<[string, string[], string[]]>([
+    [
+      'dracut',
+      ['/usr/bin/dracut'],
+      ['/usr/lib/activate/before-mount', '/usr/lib/dracut/dracut.conf.d/51-activate-closure.conf'],
+    ],
+    [
+      'initramfs-tools',
+      INITRAMFS,
+      ['/usr/lib/activate/before-mount', '/usr/share/initramfs-tools/scripts/local-top/activate-before-mount'],
+    ],
+    ['init', [], []],
+  ])('with %s has what the closure wants in an initrd', async (hook, paths, files) => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, ...paths);
+      const activate = insistOn(sandbox);
+      const policy = 'schema = 1\n[initrd]\nbefore-mount = [["true"]]\n';
+      await activate('install');
+      await activate('switch', writeClosure(sandbox, 'one', { 'activation.toml': policy, 'etc/motd': '' }));
+      const later = await installed(sandbox);
+      expect(later.hook).toBe(hook);
+      const made = later.files.filter(({ action, path }) => action === 'create' && !path.includes('/systemd/'));
+      expect(made.map(({ path }) => path)).toEqual(files);
+      await activate('switch', writeClosure(sandbox, 'two', { 'etc/motd': '' }));
+      await activate('install');
+      for (const file of files) expect(existsSync(sandbox.on(file))).toBe(false);
+    });
+  });
+
   test('refuses a oneshot while there are links that are read before it', async () => {
     await withSandbox(async (sandbox) => {
       makeMachine(sandbox);
