@@ -9,7 +9,7 @@ import { type Settled, settleBoot } from './boot/settling';
 import { withContent } from './closure/content';
 import { hasBootHook } from './booting';
 import { withAccountsLocked } from './accounts/locking';
-import { refuseUnbootable } from './hooks/guarding';
+import { refuseUnbootable, warnOfOldInitrd } from './hooks/guarding';
 import { withLockedMachine } from './locked';
 import { noteTransition } from './noting';
 import { refuseUntrustedSource } from './trust';
@@ -62,6 +62,7 @@ async function carryOutPlan(context: Context, machine: Machine, prepared: Prepar
   refuseUnread(prepared);
   refuseForeignPointer(machine);
   refuseUnbootable(context, machine, prepared.to);
+  if (scope !== 'live') warnOfOldInitrd(context, machine, prepared.to);
   if (scope === 'default') return forNextBoot(context, machine, prepared);
   if (scope === 'live' && prepared.state.default !== prepared.to.number)
     warnOfBoot(context, machine, prepared.state.default);

@@ -11,6 +11,7 @@ esac
 # shellcheck source=/dev/null
 . /scripts/functions
 
+[ -e /usr/lib/activate/before-mount ] || exit 0
 until /usr/lib/activate/before-mount; do
   panic 'activate: what has to be done before the root is mounted failed. Leave the shell to try again.'
   sleep 1

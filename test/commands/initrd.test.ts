@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { parseAddon } from '../../src/core/boot/archive';
 import { isOfClosure } from '../../src/core/boot/initrd';
-import { type Activate, activateOn } from '../support/cli';
+import { type Activate, activateOn, runActivate } from '../support/cli';
 import { type Contents, writeClosure, writeContents } from '../support/closures';
 import { makeSandbox, type Sandbox } from '../support/sandbox';
 
@@ -74,6 +74,20 @@ async function refused(...args: readonly string[]): Promise<[number, string]> {
   return [status, stderr.replaceAll(sandbox.root, '')];
 }
 
+/** What a command that succeeds warns of. */
+async function warningsOf(...argv: readonly string[]): Promise<string[]> {
+  const warnings: string[] = [];
+  const log = { debug: nothing, info: nothing, warn: (text: string) => void warnings.push(text), error: nothing };
+  const { status, stderr } = await runActivate(['--root', sandbox.root, ...argv], {
+    workingDirectory: sandbox.root,
+    log,
+  });
+  expect([status, stderr]).toEqual([0, '']);
+  return warnings;
+}
+
+function nothing(): void {}
+
 describe('the add-on of a bundle', () => {
   test('has no more than 16 KiB where the closure asks for nothing, and nothing of the closure', async () => {
     const archive = await generated('a', { ...hosts, ...kernel('usr/lib/modules') });
@@ -132,18 +146,7 @@ describe('the add-on of a bundle', () => {
   test('leaves a kernel out that lacks a module, and says so', async () => {
     const contents = { ...kernel('usr/lib/modules', '6.1'), 'usr/lib/modules/5.10/modules.dep': 'kernel/spl.ko:\n' };
     writeClosure(sandbox, 'a', { ...hosts, ...zfs, ...contents });
-    const warnings: string[] = [];
-    const log = {
-      debug: () => undefined,
-      info: () => undefined,
-      warn: (text: string) => void warnings.push(text),
-      error: () => undefined,
-    };
-    const { runActivate } = await import('../support/cli');
-    await runActivate(['--root', sandbox.root, 'generate', 'closures/a', '--output', 'bundle'], {
-      workingDirectory: sandbox.root,
-      log,
-    });
+    const warnings = await warningsOf('generate', 'closures/a', '--output', 'bundle');
     expect(warnings).toEqual(['the kernel 5.10 has no module ext4, zfs: it does not boot with this add-on']);
     expect(ofClosure(sandbox.on('/bundle/boot/addon.cpio'))).toEqual(taken());
   });
@@ -151,18 +154,23 @@ describe('the add-on of a bundle', () => {
 
 const IDLE = 'Generation 1 is live already; nothing to do.\n';
 
-describe('the add-on of a generation', () => {
-  const contents = {
-    ...hosts,
-    ...policy('modules = ["zfs"]\nbefore-mount = [["true"]]'),
-    ...kernel('usr/lib/modules'),
-  };
-  const generation = (number: number): string => sandbox.on(`/var/lib/activate/generations/${number}`);
-  const record = (number: number): { initrd?: { digest: string } } =>
-    JSON.parse(readFileSync(`${generation(number)}/generation.json`, 'utf8')) as { initrd?: { digest: string } };
+const asking = {
+  ...hosts,
+  ...policy('modules = ["zfs"]\nbefore-mount = [["true"]]'),
+  ...kernel('usr/lib/modules'),
+};
 
+function generation(number: number): string {
+  return sandbox.on(`/var/lib/activate/generations/${number}`);
+}
+
+function record(number: number): { initrd?: { digest: string } } {
+  return JSON.parse(readFileSync(`${generation(number)}/generation.json`, 'utf8')) as { initrd?: { digest: string } };
+}
+
+describe('the add-on of a generation', () => {
   test.each(['bundles/a', 'closures/a'])('is that of the bundle where %s is switched to', async (argument) => {
-    const bundle = await generated('a', contents);
+    const bundle = await generated('a', asking);
     expect((await activate('switch', argument)).stdout).toStartWith('Generation 1 is live: ');
     expect(Buffer.compare(readFileSync(`${generation(1)}/boot/addon.cpio`), readFileSync(bundle))).toBe(0);
     expect(record(1).initrd).toMatchObject({ modules: ['zfs'], beforeMount: [['true']] });
@@ -178,7 +186,7 @@ describe('the add-on of a generation', () => {
   });
 
   test('belongs to another generation as soon as the closure asks for something else, or has other modules', async () => {
-    const closure = writeClosure(sandbox, 'a', contents);
+    const closure = writeClosure(sandbox, 'a', asking);
     const again = async (changed: Contents): Promise<string> => {
       writeContents(closure, changed);
       return (await activate('switch', 'closures/a')).stdout.replace(/(?<= is live):.*\n/su, '');
@@ -189,6 +197,53 @@ describe('the add-on of a generation', () => {
     expect(await again(kernel('usr/lib/modules', '6.1', '!'))).toBe('Generation 3 is live');
     expect(await again({ 'activation.toml': 'schema = 1\n' })).toBe('Generation 4 is live');
     expect(record(4).initrd).toBeUndefined();
+  });
+});
+
+describe('what is installed in initrds', () => {
+  const differs = (number: number): string =>
+    `the initrds have something else than [initrd] of generation ${number} asks for: \`activate install --rebuild\` before you reboot`;
+
+  /** A machine with what makes initrds, and the program at its place. */
+  function addMaker(path: string): void {
+    const files = [path, 'usr/bin/activate', 'usr/lib/systemd/systemd', 'usr/lib/systemd/libsystemd-shared-252.so'];
+    writeContents(sandbox.root, Object.fromEntries(files.map((each) => [each, { file: '', mode: 0o755 }])));
+  }
+
+  test.each(['dracut', 'initramfs-tools', 'addon'])(
+    'by %s is what the default generation asks for, and a switch says where it is not',
+    async (maker) => {
+      addMaker(maker === 'dracut' ? 'usr/bin/dracut' : 'usr/sbin/update-initramfs');
+      writeContents(sandbox.root, { 'usr/share/initramfs-tools/hook-functions': '' });
+      writeClosure(sandbox, 'plain', { ...hosts, ...kernel('usr/lib/modules') });
+      writeClosure(sandbox, 'asking', asking);
+      await activate('switch', 'closures/plain');
+      expect((await activate('install', '--initrd', maker)).stderr).toBe('');
+      expect(await warningsOf('switch', 'closures/plain')).toEqual([]);
+      expect(await warningsOf('test', 'closures/asking')).not.toContain(differs(2));
+      expect(await warningsOf('switch', 'closures/asking')).toEqual([differs(2)]);
+      expect((await activate('install', '--initrd', maker)).stderr).toBe('');
+      expect(await warningsOf('switch', 'closures/asking')).toEqual([]);
+      const archive = maker === 'addon' ? sandbox.on('/usr/lib/activate/addon.cpio') : undefined;
+      const bytes = readFileSync(`${generation(2)}/boot/addon.cpio`);
+      if (archive !== undefined) expect(Buffer.compare(readFileSync(archive), bytes)).toBe(0);
+      else
+        for (const member of (parseAddon(bytes) ?? []).filter(({ path }) => isOfClosure(path)))
+          if (member.kind === 'file') expect(readFileSync(sandbox.on(member.path)).equals(member.bytes)).toBe(true);
+      expect(await warningsOf('switch', 'closures/plain')).toEqual([differs(3)]);
+      await activate('install', '--initrd', maker);
+      expect(existsSync(sandbox.on('/usr/lib/activate/kernel'))).toBe(false);
+      expect(await warningsOf('switch', 'closures/plain')).toEqual([]);
+    },
+  );
+
+  test('cannot be done by a hook that comes later, and a switch says so', async () => {
+    addMaker('usr/bin/x');
+    await activate('install', '--init-wrapper');
+    writeClosure(sandbox, 'asking', asking);
+    expect(await warningsOf('switch', 'closures/asking')).toEqual([
+      'what [initrd] asks for is done by a boot hook in an initrd, and init comes later: `activate install --initrd …`',
+    ]);
   });
 });
 

@@ -1,23 +1,28 @@
 import { describe, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
-import { renderAddon } from '../../src/core/boot/archive';
+import { parseAddon, renderAddon } from '../../src/core/boot/archive';
 import { moduleMembers } from '../../src/core/boot/initrd';
 import { chooseModules, parseAliases, parseBuiltin, parseDependencies, parseUseful } from '../../src/core/boot/modules';
-import { debianKernel } from '../support/debian-kernel';
+import { activateOn } from '../support/cli';
+import { writeClosure } from '../support/closures';
+import { debianModules } from '../support/debian-modules';
+import { withSandbox } from '../support/sandbox';
 
-const { directory, version } = debianKernel();
+const { directory, version } = await debianModules();
 const own = join(directory, 'lib/modules', version);
 
 function textOf(name: string): string {
   return readFileSync(join(own, name), 'utf8');
 }
 
-const modules = parseDependencies(textOf('modules.dep')).map((module) => ({
-  ...module,
+const modules = parseDependencies(textOf('modules.dep')).map(({ name, path, needs }) => ({
+  name,
+  path,
+  needs,
   bytes: new Uint8Array(),
 }));
 const aliases = parseAliases(textOf('modules.alias'));
@@ -93,3 +98,33 @@ function withoutUseful(name: string): string[] {
     .filter((path) => path.endsWith('.ko'))
     .map((path) => `insmod lib/modules/${version}/${path}`);
 }
+
+/** How a package of modules may compress them. */
+const compressed = { '': ['true'], '.xz': ['xz', '--check=crc32'], '.zst': ['zstd', '--quiet', '--rm'] } as const;
+
+describe('a directory of modules where nobody has run depmod', () => {
+  test.each(Object.keys(compressed) as (keyof typeof compressed)[])(
+    'is asked for what modules need: xfs.ko%s',
+    async (suffix) => {
+      await withSandbox(async (sandbox) => {
+        const text = 'schema = 1\n[initrd]\nmodules = ["xfs"]\nmodule-directories = ["package"]\n';
+        const closure = writeClosure(sandbox, 'a', { 'etc/hosts': '', 'activation.toml': text });
+        const extra = join(closure, 'package/lib/modules', version, 'extra/xfs.ko');
+        mkdirSync(dirname(extra), { recursive: true });
+        cpSync(join(own, 'kernel/fs/xfs/xfs.ko'), extra);
+        expect(spawnSync(compressed[suffix][0], [...compressed[suffix].slice(1), extra]).status).toBe(0);
+        mkdirSync(join(closure, 'usr/lib'), { recursive: true });
+        cpSync(join(directory, 'lib/modules'), join(closure, 'usr/lib/modules'), { recursive: true });
+        const { status, stderr } = await activateOn(sandbox)('generate', 'closures/a', '--output', 'bundle');
+        expect([status, stderr]).toEqual([0, '']);
+        const members = parseAddon(readFileSync(sandbox.on('/bundle/boot/addon.cpio'))) ?? [];
+        const paths = members.map(({ path }) => path).filter((path) => /\.ko/u.test(path));
+        expect(paths.map((path) => path.slice(path.indexOf(version) + version.length + 1))).toEqual([
+          `extra/xfs.ko${suffix}`,
+          'kernel/arch/x86/crypto/crc32c-intel.ko',
+          'kernel/lib/libcrc32c.ko',
+        ]);
+      });
+    },
+  );
+});

@@ -64,6 +64,10 @@ on-drift = "merge"
               '[[wrapper]]',
               'A program with more rights, made as /run/wrappers/bin and its name. name; source: an absolute path of the machine, or one from the top of the closure; mode: 4755 without it, 0755 where there are capabilities; owner, group: root without them; capabilities: as in setcap(8).',
             ],
+            [
+              '[initrd]',
+              "What happens before anything is mounted. modules: names of modules of the closure's kernel, or where it has none of the machine's, which are loaded with what they need. module-directories: where they are besides, with lib/modules/VERSION in it. before-mount: commands, each a list of a program and its arguments.",
+            ],
           ],
         },
       ],
@@ -198,7 +202,7 @@ const files: Topic = {
             ],
             [
               '/var/lib/activate/generations/N',
-              'The record of a generation: generation.json, manifest.json, the full snippet in tmpfiles.d, and its content where that is in no store: tree, image.squashfs or image.erofs.',
+              'The record of a generation: generation.json, manifest.json, the full snippet in tmpfiles.d, boot/addon.cpio for an initrd, and its content where that is in no store: tree, image.squashfs or image.erofs.',
             ],
             ['/var/lib/activate/hooks.json', 'What activate install put on the machine.'],
             [

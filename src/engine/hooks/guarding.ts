@@ -1,14 +1,16 @@
 import type { Context } from '../../context';
 import type { Entry } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
+import { isInInitrd } from '../../core/hooks/hook';
 import { danglingAtBoot } from '../../core/hooks/real';
 import type { TargetPath } from '../../core/path';
 import { BOOT_RECORD } from '../../core/records/boot';
-import { readRecorded } from '../generations';
+import { findGeneration, readRecorded } from '../generations';
 import { readStatus } from '../../system/reading';
 import type { Machine } from '../machine';
+import type { Destination } from '../prepare';
 import { readOwnFilesystems } from './facts';
-import { installedHook } from './recorded';
+import { installedHook, readHooksRecord } from './recorded';
 
 /**
  * Makes sure that the machine boots with what a generation has in /etc; without any hook it does not, and is told.
@@ -48,6 +50,25 @@ function warnWithoutHook({ log }: Context, { root }: Machine): void {
 
 /** @see sd_booted(3) */
 const BOOTED = '/run/systemd/system' as TargetPath;
+/** An initrd has what it was made with: the machine is told where a generation asks for something else. */
+export function warnOfOldInitrd(
+  { log }: Context,
+  machine: Machine,
+  { number, closure }: Pick<Destination, 'number' | 'closure'>,
+): void {
+  const recorded = readHooksRecord(machine);
+  if (number === 0 || recorded === undefined) return;
+  const wanted = closure === undefined ? findGeneration(machine, number)?.initrd : closure.initrd.record;
+  if (!isInInitrd(recorded.hook)) {
+    if (wanted !== undefined)
+      log.warn(
+        `what [initrd] asks for is done by a boot hook in an initrd, and ${recorded.hook} comes later: \`activate install --initrd …\``,
+      );
+  } else if (wanted?.digest !== recorded.initrd)
+    log.warn(
+      `the initrds have something else than [initrd] of generation ${number} asks for: \`activate install --rebuild\` before you reboot`,
+    );
+}
 
 /** The links of a generation through the pointer. */
 export function linksOf(machine: Machine, number: number): TargetPath[] {

@@ -24,7 +24,7 @@ const nothing: WantedInitrd = { closure: [], modules: [], digest: undefined };
 export function readWantedInitrd(machine: Machine): WantedInitrd {
   const { default: number } = readState(machine);
   const generation = number === 0 ? undefined : readGeneration(machine, number, 'default');
-  if (generation?.initrd === undefined || generation.addon === undefined) return nothing;
+  if (generation?.addon === undefined) return nothing;
   const directory = generationDirectory(number);
   const members = readAddon(machine.root, directory, generation.addon);
   if (members === undefined)
@@ -32,6 +32,6 @@ export function readWantedInitrd(machine: Machine): WantedInitrd {
       path: hostPath(machine.root.path, directory),
       hint: 'Switch to its closure again.',
     });
-  const { modules, digest } = generation.initrd;
+  const { modules = [], digest } = generation.initrd ?? {};
   return { closure: members.filter(({ path }) => isOfClosure(path)), modules, digest };
 }
