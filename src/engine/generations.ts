@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { InitrdRecord } from '../core/boot/initrd';
 import { encodeName } from '../core/bytes';
 import type { Side } from '../core/plan/decision';
 import { POINTER, STATE } from '../core/entry';
@@ -70,7 +71,7 @@ function readRole({ root }: Machine, role: Role): number {
 
 const ROLE_HINT = 'Make it a link to generations/N, or remove it where nothing is managed.';
 
-const BOOT_RECORD = '/run/activate/boot.json' as TargetPath;
+export const BOOT_RECORD = '/run/activate/boot.json' as TargetPath;
 
 function readBooted(machine: Machine): number | undefined {
   const bytes = readRecordBytes(machine, BOOT_RECORD);
@@ -155,12 +156,17 @@ export function digestManifest(
     carrier,
     resident,
     sysusers,
-  }: Pick<Generation, 'carrier' | 'resident'> & { readonly sysusers?: string | undefined },
+    initrd,
+  }: Pick<Generation, 'carrier' | 'resident'> & {
+    readonly sysusers?: string | undefined;
+    readonly initrd?: InitrdRecord | undefined;
+  },
 ): string {
   function* pieces(): Generator<Uint8Array> {
     yield* manifest;
     const users = sysusers === undefined ? [] : [sysusers];
-    yield encodeName(JSON.stringify([withheld, carrier.kind === 'tree' ? null : carrier, resident, ...users]));
+    const own = initrd === undefined ? [] : [{ initrd: initrd.digest }];
+    yield encodeName(JSON.stringify([withheld, carrier.kind === 'tree' ? null : carrier, resident, ...users, ...own]));
   }
   return digestPieces(pieces());
 }

@@ -9,6 +9,7 @@ import { ActivateError } from '../core/errors';
 import { type Generation, isMounted, JOURNAL, MOUNTS } from '../core/records/generation';
 import { readStatus } from '../system/reading';
 import { backupNumbers } from './backups/storing';
+import { installedHook } from './hooks/recorded';
 import { readGeneration } from './generations';
 import { isCarried } from './closure/content';
 import { readJournal } from './transition/journal';
@@ -41,6 +42,7 @@ export function readMachineStatus(context: Context): Promise<Status> {
       interrupted: readInterrupted(machine),
       pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
       content: contentOf(machine, of(live)),
+      hook: installedHook(machine),
       managed: from.entries.length + to.wrappers.length,
       drifted: [...drifted.keys()],
       columns: joinColumns(drifted, nextLetters(context, machine, prepared)),

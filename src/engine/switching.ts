@@ -8,6 +8,7 @@ import type { Conflict } from '../core/plan/decision';
 import { type Settled, settleBoot } from './boot/settling';
 import { withContent } from './closure/content';
 import { withAccountsLocked } from './accounts/locking';
+import { refuseUnbootable } from './hooks/guarding';
 import { withLockedMachine } from './locked';
 import { noteTransition } from './noting';
 import { refuseUntrustedSource } from './trust';
@@ -59,6 +60,7 @@ async function carryOutPlan(context: Context, machine: Machine, prepared: Prepar
   if (prepared.conflicts.length > 0) return { state: 'refused', conflicts: prepared.conflicts };
   refuseUnread(prepared);
   refuseForeignPointer(machine);
+  refuseUnbootable(context, machine, prepared.to);
   if (scope === 'default') return forNextBoot(context, machine, prepared);
   if (scope === 'live' && prepared.state.default !== prepared.to.number) warnOfBoot(context, prepared.state.default);
   return carryOutNow(context, machine, prepared, scope);

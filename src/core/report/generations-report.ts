@@ -2,6 +2,7 @@ import { displayName } from './display';
 import { describeOverlay, type Shown } from './overlay-report';
 import { isImage } from '../records/overlay';
 import { renderAge, renderTable, shortTime } from './table';
+import { type HookName, hookTitles } from '../hooks/hook';
 import type { Claim } from '../status/claims';
 import type { Columns } from '../status/columns';
 import { plural } from './report';
@@ -27,6 +28,8 @@ export interface Status extends Roles {
   readonly pointer: 'right' | 'wrong' | 'missing';
   /** Whether what the live generation shows is still there. */
   readonly content: 'there' | 'not mounted' | 'gone';
+  /** What shows the default generation at boot; `undefined` where `activate install` did nothing. */
+  readonly hook: HookName | undefined;
   /** Those of the generations that are shown through a mount, by number. */
   readonly mounts: Mounts;
   readonly managed: number;
@@ -100,11 +103,12 @@ type AgeOf = (iso: string) => number;
 /** The status on one screen, or as JSON. */
 export function renderStatus(status: Status, form: 'text' | 'json', ageOf: AgeOf): string {
   if (form === 'json')
-    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
+    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, hook: status.hook ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
   const lines = [
     `live     ${describe(status, status.live, ageOf)}`,
     `default  ${status.default === status.live ? 'the same' : describe(status, status.default, ageOf)}`,
     `booted   ${status.booted === undefined ? 'unknown: no boot hook said so' : describe(status, status.booted, ageOf)}`,
+    ...hookLines(status),
     ...overlayLines(status),
     ...interruption(status),
     ...pointerLines(status),
@@ -120,6 +124,13 @@ function describe({ generations }: Status, number: number, ageOf: AgeOf): string
   const generation = generations.find((candidate) => candidate.number === number);
   if (generation === undefined) return `generation ${number}`;
   return `generation ${number}, made ${shortTime(generation.created)} (${renderAge(ageOf(generation.created))}): ${displayName(shownClosure(generation))} (${generation.format})`;
+}
+
+/** Where nothing is managed no boot needs one. */
+function hookLines({ hook, live, default: next, booted }: Status): string[] {
+  if (hook !== undefined) return [`hook     ${hook}: ${hookTitles[hook]}`];
+  if ((live === 0 && next === 0) || booted !== undefined) return [];
+  return ['hook     none: the next boot would find links that lead nowhere; `activate install`'];
 }
 
 /** What is in a store or a tree needs no words. */

@@ -1,6 +1,8 @@
 import * as v from 'valibot';
+import { initrdSchema } from '../boot/initrd';
 import { exitStatuses } from '../errors';
 import { closureFormats } from '../records/manifest';
+import { hookNames } from '../hooks/hook';
 import { attitudeRuleSchema } from '../records/generation';
 import { topics } from '../help/topics';
 import {
@@ -11,6 +13,7 @@ import {
   count,
   generationNumber,
   milliseconds,
+  octalMode,
   path,
   paths,
   sha256,
@@ -30,6 +33,8 @@ const generation = {
   imagePath: v.optional(path),
   resident: v.boolean(),
   sysusers: v.optional(v.string()),
+  initrd: v.optional(initrdSchema),
+  addon: v.optional(sha256),
   digest: sha256,
   rules: v.array(attitudeRuleSchema),
   paths: count,
@@ -41,6 +46,11 @@ const shownNow = v.picklist(['now', 'at the next boot']);
 /** Something that is not as it was recorded. */
 const wrong = { path, what: v.string(), since: v.optional(time), at: v.picklist(['path', 'record']) };
 const letter = v.picklist(['A', 'M', 'D', 'T']);
+
+const hook = v.picklist(hookNames);
+const written = v.picklist(['create', 'replace', 'keep']);
+/** What is to be done before a hook, or its absence, has an effect. */
+const nextSteps = v.array(v.strictObject({ what: v.string(), command: v.optional(v.array(v.string())) }));
 
 /** A generation, or where two are compared the path of a closure. */
 const compared = v.union([generationNumber, v.string()]);
@@ -102,6 +112,20 @@ export const documents = {
       }),
     ),
   }),
+  install: v.strictObject({
+    ...schema,
+    hook,
+    why: v.string(),
+    state: v.picklist(['installed', 'nothing to do', 'planned']),
+    files: v.array(
+      v.union([
+        v.strictObject({ path, action: written, mode: octalMode, why: v.string() }),
+        v.strictObject({ path, action: written, linkText: v.string(), why: v.string() }),
+        v.strictObject({ path, action: v.picklist(['remove', 'leave']) }),
+      ]),
+    ),
+    next: nextSteps,
+  }),
   list: v.strictObject({
     ...schema,
     generations: v.array(
@@ -132,6 +156,7 @@ export const documents = {
     default: generationNumber,
     booted: v.nullable(generationNumber),
     generations: v.array(v.strictObject(generation)),
+    hook: v.nullable(hook),
     mounts: v.record(v.string(), v.strictObject(mount)),
     interrupted: v.nullable(
       v.union([v.literal('unreadable'), v.strictObject({ from: generationNumber, to: generationNumber })]),
@@ -182,6 +207,7 @@ export const documents = {
       elapsedMs: milliseconds,
     }),
   ]),
+  uninstall: v.strictObject({ ...schema, hook: v.nullable(hook), removed: paths, left: paths, next: nextSteps }),
   verify: v.strictObject({
     ...schema,
     generation: generationNumber,

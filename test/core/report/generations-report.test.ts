@@ -77,6 +77,7 @@ const status: Status = {
   live: 9,
   default: 9,
   booted: undefined,
+  hook: 'addon',
   generations: [one, two],
   interrupted: undefined,
   pointer: 'right',
@@ -106,12 +107,13 @@ describe('a status', () => {
         LIVE,
         'default  the same',
         'booted   unknown: no boot hook said so',
+        'hook     addon: an add-on for systemd initrds, placed by kernel-install',
         "paths    3 managed, 0 drifted, 0 kept as the machine's, 0 originals to come back",
       ],
     ],
     [
       'where nothing is managed',
-      { live: 0, default: 0 },
+      { live: 0, default: 0, hook: undefined },
       ['live     generation 0: nothing is managed', 'default  the same', 'booted   unknown: no boot hook said so'],
     ],
     [
@@ -119,6 +121,7 @@ describe('a status', () => {
       {
         default: 10,
         booted: 7,
+        hook: undefined,
         interrupted: { from: 9, to: 10 },
         pointer: 'wrong',
         displaced: 1,
@@ -167,7 +170,14 @@ describe('a status', () => {
       reboot: null,
       interrupted: null,
       ...more,
+      hook: 'hook' in more ? null : 'addon',
     });
+  });
+
+  test('of a machine that would boot on links that lead nowhere says so', () => {
+    const line = 'hook     none: the next boot would find links that lead nowhere; `activate install`\n';
+    expect(renderStatus({ ...status, hook: undefined }, 'text', ageOf)).toContain(line);
+    expect(renderStatus({ ...status, hook: undefined, booted: 9 }, 'text', ageOf)).not.toContain('hook ');
   });
 
   test('of a generation whose content is gone says what to do', () => {
