@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Context } from './context';
 import type { OnConflict, OnDrift } from './core/plan/decision';
 import { parseGenerationNumber } from './core/records/generation';
+import { MOST_TRIES } from './core/records/tries';
 import type { ClosureFormat } from './core/records/manifest';
 
 /** How a closure is read, as the command line says it. */
@@ -42,6 +43,26 @@ export function addCarrierOptions(command: Command): Command {
     .option('--resident', 'show a copy in memory, which goes on when the disk goes away');
 }
 
+/** For how many boots a generation has to prove itself, as the command line says it. */
+export interface TrialFlags {
+  readonly trial?: number;
+}
+
+export function addTrialOption(command: Command): Command {
+  return command.option(
+    '--trial <boots>',
+    'go back to the generation before after so many boots that do not complete',
+    parseTrial,
+  );
+}
+
+function parseTrial(text: string): number {
+  const boots = parseGenerationNumber(text);
+  if (boots === undefined || boots === 0 || boots > MOST_TRIES)
+    throw new InvalidArgumentError(`It is not a number from 1 to ${MOST_TRIES}.`);
+  return boots;
+}
+
 /** For every command that changes the machine. */
 export function addWaitOption(command: Command): Command {
   return command.option('--wait <seconds>', 'wait for another activation to end', parseSeconds);
@@ -74,12 +95,14 @@ export function addAttitudeOptions(command: Command): Command {
 /** Where a transition leads, from an argument that is a generation's number or a closure. */
 export function targetOf(
   argument: string,
-  flags: ClosureFlags & CarrierFlags,
+  flags: ClosureFlags & CarrierFlags & TrialFlags,
 ):
-  | { readonly kind: 'generation'; readonly number: number }
-  | ({ readonly kind: 'closure'; readonly argument: string } & ClosureFlags & CarrierFlags) {
+  | ({ readonly kind: 'generation'; readonly number: number } & TrialFlags)
+  | ({ readonly kind: 'closure'; readonly argument: string } & ClosureFlags & CarrierFlags & TrialFlags) {
   const number = parseGenerationNumber(argument);
-  return number === undefined ? { kind: 'closure', argument, ...flags } : { kind: 'generation', number };
+  if (number === undefined) return { kind: 'closure', argument, ...flags };
+  const { trial } = flags;
+  return { kind: 'generation', number, ...(trial === undefined ? {} : { trial }) };
 }
 
 /** @throws {InvalidArgumentError} for anything but a generation's number */

@@ -12,6 +12,7 @@ import {
   addAttitudeOptions,
   addCarrierOptions,
   addClosureOptions,
+  addTrialOption,
   addWaitOption,
   type AttitudeFlags,
   type CarrierFlags,
@@ -19,10 +20,11 @@ import {
   parseNumber,
   type Run,
   targetOf,
+  type TrialFlags,
 } from '../options';
 import { say } from '../saying';
 
-type Flags = ClosureFlags & CarrierFlags & AttitudeFlags & { readonly dryRun?: true };
+type Flags = ClosureFlags & CarrierFlags & AttitudeFlags & TrialFlags & { readonly dryRun?: true };
 
 interface Verb {
   readonly name: string;
@@ -59,7 +61,10 @@ export function declareSwitch(program: Command, run: Run): void {
       .command(name)
       .summary(summary)
       .argument('<closure|generation>', 'a built system, or a number');
-    addWaitOption(addAttitudeOptions(addCarrierOptions(addClosureOptions(command))))
+    addWaitOption(addAttitudeOptions(addCarrierOptions(addClosureOptions(command))));
+    // What is not for the next boots needs no trial.
+    if (scope !== 'live') addTrialOption(command);
+    command
       .option('--dry-run', 'print what would change, and change nothing')
       .addHelpText('after', `\nExample:\n  ${example}`)
       .action((argument: string, flags: Flags) =>

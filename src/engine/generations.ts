@@ -17,6 +17,7 @@ import { type Manifest, parseManifest, type WithheldDigests } from '../core/reco
 import { hostPath, joinTarget, type TargetPath } from '../core/path';
 import { digestPieces } from '../system/host-files';
 import { listDirectory, readLinkText, readStatus } from '../system/reading';
+import { type LastBoot, readBoot } from './booting';
 import type { Machine } from './machine';
 import { decode, readRecordBytes, readSealed } from './records';
 
@@ -26,6 +27,8 @@ export interface State {
   readonly default: number;
   /** What this boot began with; `undefined` where no boot hook said so. */
   readonly booted: number | undefined;
+  /** What the boot hook said; `damaged` where that cannot be read. */
+  readonly boot: LastBoot | 'damaged' | undefined;
   /** In ascending order. */
   readonly numbers: readonly number[];
   /** The text of the pointer; `undefined` where there is none. */
@@ -48,10 +51,12 @@ export function readState(machine: Machine): State {
   const isThere = readStatus(root, GENERATIONS)?.kind === 'directory';
   const names = isThere ? listDirectory(root, GENERATIONS).map(({ name }) => name) : [];
   const numbers = names.map(parseGenerationNumber).filter((number) => number !== undefined && number > 0);
+  const boot = readBoot(machine);
   return {
     live: readRole(machine, 'live'),
     default: readRole(machine, 'default'),
-    booted: readBooted(machine),
+    booted: typeof boot === 'object' ? boot.chosen : undefined,
+    boot,
     numbers: (numbers as number[]).toSorted((a, b) => a - b),
     pointer: readLinkText(root, POINTER),
   };
@@ -70,15 +75,6 @@ function readRole({ root }: Machine, role: Role): number {
 }
 
 const ROLE_HINT = 'Make it a link to generations/N, or remove it where nothing is managed.';
-
-export const BOOT_RECORD = '/run/activate/boot.json' as TargetPath;
-
-function readBooted(machine: Machine): number | undefined {
-  const bytes = readRecordBytes(machine, BOOT_RECORD);
-  if (bytes === undefined) return undefined;
-  const shape = v.looseObject({ schema: v.literal(1), chosen: v.number() });
-  return parseRecord(decode(bytes), BOOT_RECORD, shape).chosen;
-}
 
 /** A generation with all that its records say. */
 export interface Recorded extends Side {

@@ -41,6 +41,7 @@ import {
 } from './closure/content';
 import { unlessDamaged } from './closure/source';
 import { attitudeTo } from './attitude';
+import { readTries, refuseTrial } from './booting';
 import type { Machine } from './machine';
 import { readMerges } from './merging';
 import { mountedNumbers } from './transition/showing';
@@ -65,14 +66,19 @@ export interface Means extends Attitudes {
 
 /** Where a transition leads: to a closure, or to a generation; 0 gives everything back. */
 export type Target =
-  | ({ readonly kind: 'closure'; readonly argument: string } & ClosureOptions)
-  | { readonly kind: 'generation'; readonly number: number }
+  | ({ readonly kind: 'closure'; readonly argument: string } & ClosureOptions & Trial)
+  | ({ readonly kind: 'generation'; readonly number: number } & Trial)
   /** The generation before the live one. */
   | { readonly kind: 'previous' }
   /** What the next boot shows. */
   | { readonly kind: 'default' }
   /** What is live already: what drifted from it, and would be put right. */
   | { readonly kind: 'live' };
+
+/** For how many boots the user wants it to be on trial; without it the next boots trust it. */
+interface Trial {
+  readonly trial?: number | undefined;
+}
 
 /** The generation that a transition leads to. */
 export interface Destination {
@@ -100,6 +106,8 @@ export interface Prepared extends Answer {
   readonly state: State;
   readonly from: Side & { readonly number: number; readonly overlay: TargetPath | undefined };
   readonly to: Destination;
+  /** How many boots `to` has left now, and is to have; `undefined` where it is not on trial. */
+  readonly tries: { readonly from: number | undefined; readonly to: number | undefined };
   readonly actual: Actual;
   readonly wrappers: WrapperAnswer & { readonly found: WrappersFound };
   /** Where the content of an overlay is that cannot be looked at yet. */
@@ -129,6 +137,7 @@ export function prepareTransition(
   const generation = isRecorded(live) ? live.generation : undefined;
   const to = destinationOf(context, machine, target, { state, live, content });
   tidy(to.entries.length);
+  const tries = triesOn(machine, target, to.number, state);
   const placed = boot === undefined ? live : { ...live, ...sideAfterBoot(live, boot) };
   const from = { ...placed, number: state.live, overlay: generation?.overlay };
   const actual = scan(machine, from, to.entries);
@@ -147,7 +156,13 @@ export function prepareTransition(
   ];
   const wrappers = decideOnWrappers(machine, target, to, elsewhere);
   const conflicts = [...answer.conflicts, ...wrappers.conflicts];
-  return { ...answer, conflicts, state, from, to, actual, wrappers, elsewhere, merges, accounts, unread };
+  return { ...answer, conflicts, state, from, to, tries, actual, wrappers, elsewhere, merges, accounts, unread };
+}
+
+function triesOn(machine: Machine, target: Target, number: number, { numbers }: State): Prepared['tries'] {
+  const wanted = 'trial' in target ? target.trial : undefined;
+  if (wanted !== undefined) refuseTrial(machine, number, numbers);
+  return { from: readTries(machine, number), to: wanted };
 }
 
 function decideOnWrappers(

@@ -8,9 +8,13 @@ import type { Status } from '../core/report/generations-report';
 import { ActivateError } from '../core/errors';
 import { type Generation, isMounted, JOURNAL, MOUNTS } from '../core/records/generation';
 import { readStatus } from '../system/reading';
+import type { Tries } from '../core/report/boot-report';
+import { whyPassedOver } from '../core/status/next-boot';
+import { type LastBoot, readAllTries } from './booting';
+import { readBootJournal } from './boot/settling';
 import { backupNumbers } from './backups/storing';
 import { installedHook } from './hooks/recorded';
-import { readGeneration } from './generations';
+import { findGeneration, readGeneration, type State } from './generations';
 import { isCarried } from './closure/content';
 import { readJournal } from './transition/journal';
 import { isShown, mountsOf } from './transition/showing';
@@ -24,29 +28,35 @@ export function readMachineStatus(context: Context): Promise<Status> {
   return withMachine(context, async (machine) => {
     const prepared = prepareTransition(context, machine, { kind: 'live' });
     const { state, from, to, unread } = prepared;
+    const { boot } = state;
     const { kept } = from.ledger;
     const drifted = driftOf(prepared);
     const { live, default: next, booted, pointer } = state;
     const expected = from.overlay;
     const numbers = [...new Set([live, next, booted])].filter((number) => number !== undefined && number !== 0);
-    const generations = (numbers as number[]).map((number) =>
-      readGeneration(machine, number, number === next ? 'default' : undefined),
-    );
+    const generations = (numbers as number[]).flatMap((number) => readIfNeeded(machine, number, state));
     const of = (role: number | undefined): Generation | undefined => generations.find(({ number }) => number === role);
+    const tries = readAllTries(machine, numbers as number[]);
+    const passesOver = passedOver(of(next), tries, boot);
     return {
       live,
       default: next,
       booted,
+      boot: recordOf(boot),
+      passesOver,
+      tries,
       generations,
       mounts: mountsOf(machine, generations),
       interrupted: readInterrupted(machine),
+      unsettled: readBootJournal(machine)?.shown,
       pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
       content: contentOf(machine, of(live)),
       hook: installedHook(machine),
       managed: from.entries.length + to.wrappers.length,
       drifted: [...drifted.keys()],
       columns: joinColumns(drifted, nextLetters(context, machine, prepared)),
-      reboot: readRebootReasons(machine, of(next), of(booted)),
+      // A boot that does not show the default brings nothing of it.
+      reboot: passesOver === undefined ? readRebootReasons(machine, of(next), of(booted)) : [],
       claims: await readClaims(machine, from.entries),
       kept: keptAs(kept, ['unmanaged', 'drifted']),
       merged: keptAs(kept, ['merged']),
@@ -56,6 +66,30 @@ export function readMachineStatus(context: Context): Promise<Status> {
       unread: unread.map(({ path }) => path),
     };
   });
+}
+
+/** The record of what the boot hook named is of use, and no more. */
+function readIfNeeded(machine: Machine, number: number, { live, default: next }: State): Generation[] {
+  if (number === live || number === next)
+    return [readGeneration(machine, number, number === next ? 'default' : undefined)];
+  const generation = findGeneration(machine, number);
+  return generation === undefined ? [] : [generation];
+}
+
+function passedOver(
+  next: Generation | undefined,
+  tries: Tries,
+  boot: LastBoot | 'damaged' | undefined,
+): string | undefined {
+  if (next === undefined) return undefined;
+  const candidate = { number: next.number, createdMs: Date.parse(next.created), tries: tries[next.number] };
+  return whyPassedOver(candidate, boot === 'damaged' ? undefined : boot);
+}
+
+function recordOf(boot: LastBoot | 'damaged' | undefined): Status['boot'] {
+  if (boot === undefined || boot === 'damaged') return boot;
+  const { atMs: _, ...record } = boot;
+  return record;
 }
 
 /** How long ago a time in ISO 8601 is, in milliseconds. */

@@ -7,6 +7,7 @@ import { POINTER } from '../core/entry';
 import type { Conflict } from '../core/plan/decision';
 import { type Settled, settleBoot } from './boot/settling';
 import { withContent } from './closure/content';
+import { hasBootHook } from './booting';
 import { withAccountsLocked } from './accounts/locking';
 import { refuseUnbootable } from './hooks/guarding';
 import { withLockedMachine } from './locked';
@@ -62,7 +63,8 @@ async function carryOutPlan(context: Context, machine: Machine, prepared: Prepar
   refuseForeignPointer(machine);
   refuseUnbootable(context, machine, prepared.to);
   if (scope === 'default') return forNextBoot(context, machine, prepared);
-  if (scope === 'live' && prepared.state.default !== prepared.to.number) warnOfBoot(context, prepared.state.default);
+  if (scope === 'live' && prepared.state.default !== prepared.to.number)
+    warnOfBoot(context, machine, prepared.state.default);
   return carryOutNow(context, machine, prepared, scope);
 }
 
@@ -75,7 +77,10 @@ export async function carryOutNow(
 ): Promise<Exclude<Switched, { readonly state: 'refused' }>> {
   const kept = keptPaths(prepared);
   const { live, default: next } = prepared.state;
-  if (isIdle(machine, prepared, scope)) return { state: 'nothing to do', shown: 'now', live, default: next, kept };
+  const trial = trialOf(prepared, scope);
+  if (isIdle(machine, prepared, scope))
+    return { state: 'nothing to do', shown: 'now', live, default: next, kept, ...trial };
+  warnOfUncounted(context, machine, prepared);
   const done = await carryOutAndNote(context, machine, prepared, scope);
   return {
     state: 'done',
@@ -85,7 +90,14 @@ export async function carryOutNow(
     kept,
     merged: mergedPaths(prepared),
     ...done,
+    ...trial,
   };
+}
+
+/** What becomes of a trial: that is about what the next boots show. */
+function trialOf({ tries }: Prepared, scope: Scope): { readonly trial?: number | 'ended' } {
+  if (scope === 'live' || tries.from === undefined) return tries.to === undefined ? {} : { trial: tries.to };
+  return { trial: tries.to ?? 'ended' };
 }
 
 /** The journal of the system gets to know how it ended. */
@@ -114,16 +126,22 @@ export function refuseForeignPointer({ root }: Machine): void {
   });
 }
 
-/** Links are made by a switch, not by a boot: those that the default does not have would lead nowhere. */
-function warnOfBoot({ log }: Context, next: number): void {
+/** Without a boot hook, links are made by a switch alone: those that the default does not have would lead nowhere. */
+function warnOfBoot({ log }: Context, machine: Machine, next: number): void {
+  if (hasBootHook(machine)) return;
   log.warn(
     `the next boot shows generation ${next}, and links that it does not have dangle then; switch before you reboot`,
   );
 }
 
+function warnOfUncounted({ log }: Context, machine: Machine, { tries }: Prepared): void {
+  if (tries.to === undefined || hasBootHook(machine)) return;
+  log.warn('no boot hook is installed, so nothing counts the boots of a trial: see `activate install --help`');
+}
+
 /** Whether the machine shows what is wanted already, and would after a boot. */
 function isIdle(machine: Machine, prepared: Prepared, scope: Scope): boolean {
-  const { decisions, state, to, from } = prepared;
+  const { decisions, state, to, from, tries } = prepared;
   const isAsWanted =
     from.number === to.number &&
     state.pointer === to.overlay &&
@@ -131,7 +149,7 @@ function isIdle(machine: Machine, prepared: Prepared, scope: Scope): boolean {
     !decisions.some(isVisible) &&
     !prepared.wrappers.moves &&
     isKeptAlready(prepared);
-  return isAsWanted && (scope === 'live' || state.default === to.number);
+  return isAsWanted && (scope === 'live' || (state.default === to.number && tries.from === tries.to));
 }
 
 /** Whether the record says already which of the machine's own is kept. */
@@ -143,26 +161,28 @@ function isKeptAlready({ decisions, from }: Prepared): boolean {
 
 /** Records a generation and makes it the one that the next boot shows. What is live stays. */
 async function forNextBoot(context: Context, machine: Machine, prepared: Prepared): Promise<Switched> {
-  const { state, to } = prepared;
-  if (to.closure === undefined && state.default === to.number) {
-    return { state: 'nothing to do', shown: 'at the next boot', live: state.live, default: state.default, kept: [] };
+  const { state, to, tries } = prepared;
+  const { live } = state;
+  const trial = trialOf(prepared, 'default');
+  if (to.closure === undefined && state.default === to.number && tries.from === tries.to) {
+    return { state: 'nothing to do', shown: 'at the next boot', live, default: to.number, kept: [], ...trial };
   }
-  if (to.number === 0 && state.live !== 0) {
+  if (to.number === 0 && live !== 0) {
     throw new ActivateError(
       'REFUSED',
-      `generation ${state.live} is live, and a boot without a pointer would leave its links dangling`,
+      `generation ${live} is live, and a boot without a pointer would leave its links dangling`,
       {
         hint: 'Give everything back now: `activate rollback 0`.',
       },
     );
   }
-  if (state.live !== to.number) warnOfBoot(context, to.number);
+  if (live !== to.number) warnOfBoot(context, machine, to.number);
+  warnOfUncounted(context, machine, prepared);
   if ((prepared.accounts?.changes.length ?? 0) > 0)
     context.log.warn('users and groups are made by a switch, not by a boot: those that are new are not there then');
   await stageForBoot(context, machine, prepared);
-  const sides = { from: state.live, to: to.number, closure: to.closure?.name };
+  const sides = { from: live, to: to.number, closure: to.closure?.name };
   noteTransition(context, machine, { ...sides, outcome: 'default changed', changed: 0, backups: 0 });
-  const { live } = state;
   return {
     state: 'done',
     shown: 'at the next boot',
@@ -175,6 +195,7 @@ async function forNextBoot(context: Context, machine: Machine, prepared: Prepare
     kept: [],
     merged: [],
     swapMs: 0,
+    ...trial,
   };
 }
 

@@ -8,19 +8,16 @@ state=${ROOT-}/var/lib/activate
 record=${ROOT-}/run/activate/boot.json
 
 [ -r "$record" ] || exit 0
-IFS= read -r line <"$record" || [ -n "$line" ]
+line=
+IFS= read -r line <"$record" || :
 
 # The boot hook wrote one line, and what was chosen comes before anything that is free text.
 chosen=${line#*'"chosen":'}
-[ "$chosen" != "$line" ] || {
-  echo "$record does not say what was chosen" >&2
-  exit 1
-}
 chosen=${chosen%%[!0-9]*}
-[ -n "$chosen" ] || {
+if [ -z "$chosen" ]; then
   echo "$record does not say what was chosen" >&2
   exit 1
-}
+fi
 
 generation=$state/generations/$chosen
 [ -e "$generation/tries" ] || exit 0

@@ -55,7 +55,8 @@ async function benchmark(): Promise<void> {
 }
 
 function timesOf(text: string): Times {
-  const at = (name: (typeof stamps)[number]): number => Number(new RegExp(`^${name}=(\\d+)$`, 'mu').exec(text)?.[1] ?? Number.NaN) / 1e6;
+  const at = (name: (typeof stamps)[number]): number =>
+    Number(new RegExp(`^${name}=(\\d+)$`, 'mu').exec(text)?.[1] ?? Number.NaN) / 1e6;
   return { start: at('UserspaceTimestampMonotonic'), finish: at('FinishTimestampMonotonic') };
 }
 
@@ -68,7 +69,9 @@ function print(group: readonly Row[]): void {
   }
   const added = (of: (times: Times) => number): string =>
     (median((first ?? []).map(of)) - median((second ?? []).map(of))).toFixed(2);
-  console.log(`  adds ${added((each) => each.start)} s before systemd starts, ${added((each) => each.finish)} s in all\n`);
+  console.log(
+    `  adds ${added((each) => each.start)} s before systemd starts, ${added((each) => each.finish)} s in all\n`,
+  );
 }
 
 function median(values: readonly number[]): number {

@@ -47,19 +47,41 @@ async function manage(): Promise<Managed> {
   await insist(['sh', '-euc', `mkdir '${closure}' && cp -a etc '${closure}/etc'`], { cwd: machine.root });
   await insist(['sh', '-euc', `echo '/dev/nvme0n4 /var xfs defaults,x-initrd.mount 0 0' >>'${closure}/etc/fstab'`]);
   writeFileSync(join(closure, 'activation.toml'), POLICY);
-  const run = ['set -e', installOf.addon, 'activate switch "$PWD/closure"', 'base64 /var/lib/activate/generations/1/boot/addon.cpio >"$RESULTS/addon"'];
-  const first = await boot(machine, root, { writes: 'keep', disks: [state], payload: { closure }, run: run.join('\n') });
-  expect({ ended: first.ended, status: first.status, stderr: first.results['stderr'] }).toEqual({ ended: 'run', status: 0, stderr: expect.any(String) });
+  const run = [
+    'set -e',
+    installOf.addon,
+    'activate switch "$PWD/closure"',
+    'base64 /var/lib/activate/generations/1/boot/addon.cpio >"$RESULTS/addon"',
+  ];
+  const first = await boot(machine, root, {
+    writes: 'keep',
+    disks: [state],
+    payload: { closure },
+    run: run.join('\n'),
+  });
+  expect({ ended: first.ended, status: first.status, stderr: first.results['stderr'] }).toEqual({
+    ended: 'run',
+    status: 0,
+    stderr: expect.any(String),
+  });
   const addOn = join(scratch, 'addon.cpio');
   writeFileSync(addOn, Buffer.from(first.results['addon'] ?? '', 'base64'));
   return { machine, root, state, addOn, first };
 }
 
-const LOOK = [KEEP_BOOT_RECORD, noteRoles('roles'), 'findmnt --noheadings --output SOURCE,FSTYPE /var >"$RESULTS/var"', 'find -L /etc -type l'].join('\n');
+const LOOK = [
+  KEEP_BOOT_RECORD,
+  noteRoles('roles'),
+  'findmnt --noheadings --output SOURCE,FSTYPE /var >"$RESULTS/var"',
+  'find -L /etc -type l',
+].join('\n');
 const EMERGENCY = 'findmnt --noheadings /sysroot >"$RESULTS/root"; cat /proc/modules >"$RESULTS/modules"; true';
 
 /** Boots it with disks of its own, so that boots do not see each other. */
-async function bootIt(options: BootOptions, also: 'with the third disk' | 'without it' = 'with the third disk'): Promise<Booted> {
+async function bootIt(
+  options: BootOptions,
+  also: 'with the third disk' | 'without it' = 'with the third disk',
+): Promise<Booted> {
   const { machine, root, state } = await managed();
   const third: Disk = { file: join(scratch, `${crypto.randomUUID()}.raw`), format: 'raw' };
   await insist(['truncate', '--size=1M', third.file]);
@@ -68,7 +90,10 @@ async function bootIt(options: BootOptions, also: 'with the third disk' | 'witho
 }
 
 function expectManaged(booted: Booted): void {
-  expect({ ended: booted.ended, console: booted.ended === 'run' ? '' : booted.console }).toEqual({ ended: 'run', console: '' });
+  expect({ ended: booted.ended, console: booted.ended === 'run' ? '' : booted.console }).toEqual({
+    ended: 'run',
+    console: '',
+  });
   expect(bootRecordIn(booted)).toMatchObject({ hook: 'initrd', wanted: 1, chosen: 1, passed: [] });
   expect(rolesIn(booted, 'roles')).toEqual(roles(1, 1, 1));
   expect(booted.results['var']?.split(/\s+/u)).toEqual(['/dev/nvme0n4', 'xfs', '']);

@@ -41,10 +41,16 @@ async function manage(): Promise<Managed> {
   await insist([activate, 'generate', closures['two'] ?? '', '--output', image, '--image', 'squashfs']);
   const disk = await forkDisk({ file: machine.disk, format: 'raw' }, scratch);
   const closure = (name: string): string => `activate switch "$PWD/${name}"`;
-  const run = ['set -e', closure('one'), closure('image'), closure('three'), installOf.addon, noteRoles('roles')].join('\n');
+  const run = ['set -e', closure('one'), closure('image'), closure('three'), installOf.addon, noteRoles('roles')].join(
+    '\n',
+  );
   const payload = { one: closures['one'] ?? '', image, three: closures['three'] ?? '' };
   const booted = await boot(machine, disk, { writes: 'keep', run, payload });
-  expect({ ended: booted.ended, status: booted.status, stderr: booted.results['stderr'] }).toEqual({ ended: 'run', status: 0, stderr: expect.any(String) });
+  expect({ ended: booted.ended, status: booted.status, stderr: booted.results['stderr'] }).toEqual({
+    ended: 'run',
+    status: 0,
+    stderr: expect.any(String),
+  });
   expect(rolesIn(booted, 'roles')).toEqual(roles(3, 3, null));
   const { initrds = [] } = await bootWith(machine, 'addon');
   return { machine, disk, initrds };
@@ -148,7 +154,10 @@ describe('a boot of a machine with', () => {
     '$what',
     async ({ script, append = '', wanted, chosen, passed }) => {
       const booted = await bootBroken(script, { append: `ro ${append}` });
-      expect({ ended: booted.ended, console: booted.ended === 'run' ? '' : booted.console }).toEqual({ ended: 'run', console: '' });
+      expect({ ended: booted.ended, console: booted.ended === 'run' ? '' : booted.console }).toEqual({
+        ended: 'run',
+        console: '',
+      });
       expect(bootRecordIn(booted)).toMatchObject({ wanted, chosen, passed: [...passed] });
       expect(booted.results['site']).toBe(SITE[chosen] ?? '');
       expect(booted.results['dangling']).toBe('');

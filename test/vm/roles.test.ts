@@ -67,7 +67,9 @@ const steps: readonly Step[] = [
   {
     name: 'the first closure is shown by a switch on a machine that booted without',
     append: 'init=/usr/lib/systemd/systemd',
-    run: [MAKE_CLOSURES, 'activate install --init-wrapper', 'activate switch /var/closures/first', note('after')].join('\n'),
+    run: [MAKE_CLOSURES, 'activate install --init-wrapper', 'activate switch /var/closures/first', note('after')].join(
+      '\n',
+    ),
     check: (booted) => {
       expect(rolesIn(booted, 'after')).toEqual(roles(1, 1, null));
       sees(booted, 'after', FIRST);
@@ -75,7 +77,12 @@ const steps: readonly Step[] = [
   },
   {
     name: 'switch shows the second at once and at the next boot, and daemon-reload sees its units',
-    run: [note('before'), 'activate switch /var/closures/second', note('after'), 'systemctl start site-new.service'].join('\n'),
+    run: [
+      note('before'),
+      'activate switch /var/closures/second',
+      note('after'),
+      'systemctl start site-new.service',
+    ].join('\n'),
     check: (booted) => {
       expect(bootRecordIn(booted)).toMatchObject({ hook: 'init', wanted: 1, chosen: 1, brought: false, passed: [] });
       expect(rolesIn(booted, 'before')).toEqual(roles(1, 1, 1));
@@ -204,7 +211,8 @@ describe('on a running machine', () => {
     'there and back leaves the machine that was there',
     async () => {
       const { machine, pristine, took } = await story();
-      const run = 'mkdir /etc/site.d && echo first >/etc/site.d/marker && echo first >/etc/site-kind\n/usr/lib/vm-test/describe "$RESULTS/state"';
+      const run =
+        'mkdir /etc/site.d && echo first >/etc/site.d/marker && echo first >/etc/site-kind\n/usr/lib/vm-test/describe "$RESULTS/state"';
       const [was, is] = await Promise.all([boot(machine, pristine, { run }), took.at(-1)]);
       if (is === undefined) throw new Error('it was not booted');
       expect(differencesOf(describedBy(was), withoutOurs(describedBy(is)))).toEqual([]);

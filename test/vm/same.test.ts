@@ -20,7 +20,7 @@ const LOOK = [
   'activate status --json >"$RESULTS/status.json"',
   'activate verify >"$RESULTS/verify"',
   'cp /run/activate/boot.json "$RESULTS/"',
-  "find /etc -lname '/run/filesystem-overlay/*' | wc -l >\"$RESULTS/links\"",
+  'find /etc -lname \'/run/filesystem-overlay/*\' | wc -l >"$RESULTS/links"',
 ].join('\n');
 
 interface Chain {

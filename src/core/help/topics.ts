@@ -190,6 +190,7 @@ const files: Topic = {
           terms: [
             ['/run/filesystem-overlay', 'The pointer: a link to what the live generation shows.'],
             ['/run/activate/gen/N', 'Where a generation is mounted that is shown from an image or from memory.'],
+            ['/run/activate/boot.json', 'What the boot hook of this boot was asked for, what it chose, and why.'],
             ['/run/activate/lock', 'Held for the length of a transition.'],
             [
               '/var/lib/activate/live, default',
@@ -200,6 +201,10 @@ const files: Topic = {
               'The record of a generation: generation.json, manifest.json, the full snippet in tmpfiles.d, and its content where that is in no store: tree, image.squashfs or image.erofs.',
             ],
             ['/var/lib/activate/hooks.json', 'What activate install put on the machine.'],
+            [
+              '/var/lib/activate/generations/N/tries',
+              'How many boots the generation has left, while it is on trial: the boot hook counts them down.',
+            ],
             ['/var/lib/activate/backups/N', 'Something that was taken out of the way, and why.'],
             [
               '/var/lib/activate/transition.json',

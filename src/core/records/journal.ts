@@ -19,6 +19,8 @@ export interface Journal {
   readonly phase: Phase;
   /** The links that the commit repoints, and where they pointed before. */
   readonly roles: readonly { readonly role: 'live' | 'default'; readonly from: number; readonly to: number }[];
+  /** How many boots `to` had left, and is to have, where that changes; `undefined` where it is not on trial. */
+  readonly tries?: { readonly from?: number | undefined; readonly to?: number | undefined } | undefined;
   /** Whether `to` was made for this transition, and its gc root's store path. */
   readonly staged: boolean;
   readonly storePath?: string | undefined;
@@ -30,12 +32,15 @@ export interface Journal {
 
 const role = v.strictObject({ role: v.picklist(['live', 'default']), from: v.number(), to: v.number() });
 
+const tries = v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)));
+
 const schema = v.strictObject({
   schema: v.literal(1),
   from: v.number(),
   to: v.number(),
   phase: v.picklist(['create', 'swap']),
   roles: v.array(role),
+  tries: v.optional(v.strictObject({ from: tries, to: tries })),
   staged: v.boolean(),
   storePath: v.optional(v.string()),
   firstBackup: v.number(),

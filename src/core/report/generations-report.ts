@@ -1,3 +1,5 @@
+import type { BootRecord } from '../records/boot';
+import { bootLines, describeTrial, passedOverLines, type Tries } from './boot-report';
 import { displayName } from './display';
 import { describeOverlay, type Shown } from './overlay-report';
 import { isImage } from '../records/overlay';
@@ -18,12 +20,27 @@ export interface Roles {
 /** What can be seen of generations that are shown through a mount, by number. */
 export type Mounts = Readonly<Record<number, Shown>>;
 
+/** The generations, and what can be seen of each. */
+export interface Listing {
+  readonly generations: readonly Generation[];
+  readonly mounts: Mounts;
+  readonly tries: Tries;
+}
+
 /** What `status` knows. */
 export interface Status extends Roles {
+  /** What the boot hook said of this boot. */
+  readonly boot: BootRecord | 'damaged' | undefined;
+  /** Why the next boot will not show the default; `undefined` where nothing is known that keeps it from that. */
+  readonly passesOver: string | undefined;
+  /** Those of the generations that are on trial. */
+  readonly tries: Tries;
   /** The records of the generations in `live` and `default`. */
   readonly generations: readonly Generation[];
   /** A transition that is under way or was interrupted. */
   readonly interrupted: { readonly from: number; readonly to: number } | 'unreadable' | undefined;
+  /** The generation that boots brought /etc to, where that is not recorded yet. */
+  readonly unsettled: number | undefined;
   /** Whether the pointer shows what is live. */
   readonly pointer: 'right' | 'wrong' | 'missing';
   /** Whether what the live generation shows is still there. */
@@ -56,7 +73,7 @@ export interface Status extends Roles {
 
 /** The generations, oldest first, a line each. */
 export function renderGenerations(
-  { generations, mounts }: { readonly generations: readonly Generation[]; readonly mounts: Mounts },
+  { generations, mounts, tries }: Listing,
   roles: Roles,
   form: 'text' | 'json',
 ): string {
@@ -64,6 +81,7 @@ export function renderGenerations(
     const rows = generations.map((generation) => ({
       ...generation,
       ...mounts[generation.number],
+      tries: tries[generation.number],
       roles: rolesOf(generation.number, roles),
     }));
     return `${JSON.stringify({ schema: 1, generations: rows, live: roles.live, default: roles.default, booted: roles.booted ?? null }, undefined, 1)}\n`;
@@ -75,7 +93,7 @@ export function renderGenerations(
     generation.format,
     describeOverlay(generation, mounts[generation.number]),
     String(generation.paths),
-    rolesOf(generation.number, roles).join(', '),
+    [...rolesOf(generation.number, roles), ...describeTrial(tries[generation.number])].join(', '),
     displayName(shownClosure(generation)),
   ]);
   return renderTable([['number', 'made', 'format', 'overlay', 'paths', 'role', 'closure'], ...rows]);
@@ -93,8 +111,9 @@ function rolesOf(number: number, roles: Roles): string[] {
 const MOST_PATHS = 10;
 
 /** Whether the machine shows what its live generation recorded, and nothing was interrupted. */
-export function isAsRecorded({ drifted, pointer, content, interrupted }: Status): boolean {
-  return drifted.length === 0 && pointer === 'right' && content === 'there' && interrupted === undefined;
+export function isAsRecorded({ drifted, pointer, content, interrupted, unsettled }: Status): boolean {
+  const isEnded = interrupted === undefined && unsettled === undefined;
+  return drifted.length === 0 && pointer === 'right' && content === 'there' && isEnded;
 }
 
 /** How long ago a time in ISO 8601 is, in milliseconds. */
@@ -103,27 +122,39 @@ type AgeOf = (iso: string) => number;
 /** The status on one screen, or as JSON. */
 export function renderStatus(status: Status, form: 'text' | 'json', ageOf: AgeOf): string {
   if (form === 'json')
-    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, hook: status.hook ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null }, undefined, 1)}\n`;
+    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, boot: status.boot ?? null, hook: status.hook ?? null, passesOver: status.passesOver ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null, unsettled: status.unsettled ?? null }, undefined, 1)}\n`;
   const lines = [
     `live     ${describe(status, status.live, ageOf)}`,
     `default  ${status.default === status.live ? 'the same' : describe(status, status.default, ageOf)}`,
-    `booted   ${status.booted === undefined ? 'unknown: no boot hook said so' : describe(status, status.booted, ageOf)}`,
+    `booted   ${status.booted === undefined ? unknownBoot(status) : describe(status, status.booted, ageOf)}`,
     ...hookLines(status),
+    ...bootLines(status.boot),
     ...overlayLines(status),
     ...interruption(status),
+    ...unsettledLines(status),
     ...pointerLines(status),
     ...countLines(status),
+    ...passedOverLines(status.passesOver, { next: status.default, instead: insteadOf(status) }),
     ...rebootLines(status),
     ...claimLines(status),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function describe({ generations }: Status, number: number, ageOf: AgeOf): string {
+function unknownBoot({ boot }: Status): string {
+  return boot === 'damaged' ? 'unknown: /run/activate/boot.json is damaged' : 'unknown: no boot hook said so';
+}
+
+/** What can be made the default where that will not be shown. */
+function insteadOf({ live, default: next, booted = 0 }: Status): number {
+  return live === next ? (booted === next ? 0 : booted) : live;
+}
+
+function describe({ generations, tries }: Status, number: number, ageOf: AgeOf): string {
   if (number === 0) return 'generation 0: nothing is managed';
   const generation = generations.find((candidate) => candidate.number === number);
   if (generation === undefined) return `generation ${number}`;
-  return `generation ${number}, made ${shortTime(generation.created)} (${renderAge(ageOf(generation.created))}): ${displayName(shownClosure(generation))} (${generation.format})`;
+  return `generation ${number}, made ${shortTime(generation.created)} (${renderAge(ageOf(generation.created))}): ${[`${displayName(shownClosure(generation))} (${generation.format})`, ...describeTrial(tries[number])].join(', ')}`;
 }
 
 /** Where nothing is managed no boot needs one. */
@@ -150,7 +181,13 @@ function interruption({ interrupted }: Status): string[] {
   ];
 }
 
-function pointerLines({ pointer, content, live }: Status): string[] {
+function unsettledLines({ unsettled }: Status): string[] {
+  if (unsettled === undefined) return [];
+  return [`A boot brought /etc to generation ${unsettled}, and that is not recorded yet: \`activate resume\`.`];
+}
+
+function pointerLines({ pointer, content, live, unsettled }: Status): string[] {
+  if (unsettled !== undefined) return [];
   if (content === 'gone')
     return [`What generation ${live} shows is gone: switch to its closure again, or \`activate rollback\`.`];
   if (content === 'not mounted')

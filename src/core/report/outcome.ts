@@ -27,6 +27,7 @@ export type Switched =
       readonly merged: readonly string[];
       /** From the first rename of the swap to the last. */
       readonly swapMs: number;
+      readonly trial?: Trial;
     }
   | {
       readonly state: 'nothing to do';
@@ -34,9 +35,13 @@ export type Switched =
       readonly live: number;
       readonly default: number;
       readonly kept: readonly string[];
+      readonly trial?: Trial;
     }
   /** Something of the machine's is in the way; nothing was changed. */
   | { readonly state: 'refused'; readonly conflicts: readonly Conflict[] };
+
+/** How many boots the default is on trial for; `ended` where it was on trial, and is trusted now. */
+type Trial = number | 'ended';
 
 /** What a command prints and how it ends. */
 export interface Printed {
@@ -61,7 +66,12 @@ export function renderSwitched(outcome: Switched, elapsedMs: number, form: 'text
       : outcome.shown === 'now'
         ? `${nameGeneration(outcome.live)} is live already; nothing to do.\n`
         : `${nameGeneration(outcome.default)} is what the next boot shows already; nothing to do.\n`;
-  return { stdout, stderr: kept, status };
+  return { stdout: `${stdout}${renderTrial(outcome.trial)}`, stderr: kept, status };
+}
+
+function renderTrial(trial: Trial | undefined): string {
+  if (trial === undefined) return '';
+  return trial === 'ended' ? 'It was on trial, and is trusted now.\n' : `It is on trial: ${plural(trial, 'boot')}.\n`;
 }
 
 function renderDone(outcome: Switched & { readonly state: 'done' }, elapsedMs: number): string {

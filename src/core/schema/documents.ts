@@ -3,6 +3,7 @@ import { initrdSchema } from '../boot/initrd';
 import { exitStatuses } from '../errors';
 import { closureFormats } from '../records/manifest';
 import { hookNames } from '../hooks/hook';
+import { MOST_TRIES } from '../records/tries';
 import { attitudeRuleSchema } from '../records/generation';
 import { topics } from '../help/topics';
 import {
@@ -41,10 +42,24 @@ const generation = {
   created: time,
   version: v.string(),
 };
+/** How many boots a generation that is on trial has left. */
+const tries = v.pipe(count, v.maxValue(MOST_TRIES));
 const mount = { mounted: v.boolean(), memoryBytes: v.optional(count) };
 const shownNow = v.picklist(['now', 'at the next boot']);
 /** Something that is not as it was recorded. */
 const wrong = { path, what: v.string(), since: v.optional(time), at: v.picklist(['path', 'record']) };
+/** How many boots the default is on trial for. */
+const trial = v.optional(v.union([tries, v.literal('ended')]));
+/** What the boot hook said of this boot. */
+const boot = v.strictObject({
+  hook: v.string(),
+  wanted: generationNumber,
+  chosen: generationNumber,
+  why: v.string(),
+  passed: v.array(v.strictObject({ generation: generationNumber, why: v.string() })),
+  trial: v.optional(tries),
+  brought: v.boolean(),
+});
 const letter = v.picklist(['A', 'M', 'D', 'T']);
 
 const hook = v.picklist(hookNames);
@@ -133,6 +148,7 @@ export const documents = {
         ...generation,
         mounted: v.optional(v.boolean()),
         memoryBytes: v.optional(count),
+        tries: v.optional(tries),
         roles: v.array(v.picklist(['live', 'default', 'booted'])),
       }),
     ),
@@ -155,12 +171,16 @@ export const documents = {
     live: generationNumber,
     default: generationNumber,
     booted: v.nullable(generationNumber),
+    boot: v.nullable(v.union([v.literal('damaged'), boot])),
+    passesOver: v.nullable(v.string()),
     generations: v.array(v.strictObject(generation)),
     hook: v.nullable(hook),
+    tries: v.record(v.string(), tries),
     mounts: v.record(v.string(), v.strictObject(mount)),
     interrupted: v.nullable(
       v.union([v.literal('unreadable'), v.strictObject({ from: generationNumber, to: generationNumber })]),
     ),
+    unsettled: v.nullable(generationNumber),
     pointer: v.picklist(['right', 'wrong', 'missing']),
     content: v.picklist(['there', 'not mounted', 'gone']),
     managed: count,
@@ -189,6 +209,7 @@ export const documents = {
       kept: paths,
       merged: paths,
       swapMs: milliseconds,
+      trial,
       elapsedMs: milliseconds,
     }),
     v.strictObject({
@@ -198,6 +219,7 @@ export const documents = {
       live: generationNumber,
       default: generationNumber,
       kept: paths,
+      trial,
       elapsedMs: milliseconds,
     }),
     v.strictObject({

@@ -9,6 +9,7 @@ import { removeProtected } from '../../system/protecting';
 import { removeTree } from '../../system/removing';
 import { backupContent, backupDirectory, BACKUPS } from '../../core/records/backup';
 import { backupNumbers } from '../backups/storing';
+import { writeTries } from '../booting';
 import { readGeneration, roleLink } from '../generations';
 import type { Machine } from '../machine';
 import { makeWrappersAgain } from '../wrappers/again';
@@ -31,8 +32,16 @@ import { syncWritten } from './syncing';
 
 // The two ends of a transition, the same whether it came there at once or by `resume`. Each can be done twice.
 
+/** Puts the new generation on trial, before anything leads to it: a default is never without its tries. */
+export function beginTrial(machine: Machine, { to, tries }: Journal): void {
+  if (tries?.to !== undefined) writeTries(machine, to, tries.to);
+}
+
 /** Makes the new generation the one that counts; what comes before can be undone. */
 export function commit(machine: Machine, journal: Journal): void {
+  const { to: number, tries } = journal;
+  // Those that were begun are left alone: a boot may have counted them down since.
+  if (tries !== undefined && tries.to === undefined) writeTries(machine, number, undefined);
   for (const { role, to } of journal.roles) writeRole(machine, roleLink(role), to);
   adoptTimes(machine, journal.from);
   syncWritten(machine, journal);
@@ -82,6 +91,7 @@ function dropEmptyBackups({ root }: Machine, { firstBackup, phases }: Journal): 
 export function withdraw(context: Context, machine: Machine, journal: Journal): void {
   const { root } = machine;
   for (const { role, from } of journal.roles) writeRole(machine, roleLink(role), from);
+  if (journal.tries !== undefined && !journal.staged) writeTries(machine, journal.to, journal.tries.from);
   syncWritten(machine, journal);
   journal.phases.backups.forEach((_, index) => removeTree(root, backupDirectory(journal.firstBackup + index)));
   if (backupNumbers(machine).length === 0) removeTree(root, BACKUPS);
@@ -98,7 +108,7 @@ export function withdraw(context: Context, machine: Machine, journal: Journal): 
 }
 
 /** With the journal gone they say nothing any more; the next transition takes them away if this cannot. */
-function forgetMarks(context: Context, machine: Machine): void {
+export function forgetMarks(context: Context, machine: Machine): void {
   try {
     dropMarks(machine);
   } catch (error) {

@@ -61,7 +61,7 @@ export function writeJournal({ root }: Machine, journal: Journal): void {
 
 /** Takes the record away, and then what went with it. Should a power cut bring it back, what it says is done already. */
 export function dropJournal({ root }: Machine): void {
-  if (readStatus(root, READY) !== undefined) removeFile(root, READY);
+  for (const mark of [READY, BOOT_TRANSITION]) if (readStatus(root, mark) !== undefined) removeFile(root, mark);
   removeRecord(root, JOURNAL);
 }
 

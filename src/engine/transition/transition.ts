@@ -1,7 +1,6 @@
 import type { Context } from '../../context';
 import { STATE } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
-import { foundOf, sameFound } from '../../core/found';
 import type { TargetPath } from '../../core/path';
 import type { Decision } from '../../core/plan/decision';
 import { planSteps } from '../../core/plan/plan';
@@ -16,17 +15,17 @@ import { readStatus } from '../../system/reading';
 import { applyStages, type Outcome, type Perform } from './apply';
 import { type Backup } from '../../core/records/backup';
 import { backupNumbers } from '../backups/storing';
-import { findGeneration, readTimes } from '../generations';
 import type { Machine } from '../machine';
 import { stageMerges } from '../merging';
 import type { Destination, Prepared } from '../prepare';
 import { requireForWrappers } from '../wrappers/making';
-import { cleanUp, commit, withdraw } from './ending';
+import { beginTrial, cleanUp, commit, forgetMarks, withdraw } from './ending';
 import { dropJournal, noteUndoing, prepareUndoing, readJournal, tokenOf, writeJournal } from './journal';
 import { performStep } from './perform';
 import { type Notes, stageGeneration, writeNextLedger, writeNotes } from './stage';
 import { hideUnused, showGeneration } from './showing';
 import { syncWritten } from './syncing';
+import { earlierTimes, ourTimes, timesOf } from './times';
 import { requireTmpfiles } from './tmpfiles';
 
 /** Which of the two links a transition moves. */
@@ -99,6 +98,7 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     to: to.number,
     phase: 'create',
     roles: [{ role: 'default', from: state.default, to: to.number }],
+    ...changedTries(prepared, 'default'),
     staged: to.closure !== undefined,
     ...storeOf(to),
     firstBackup: 1,
@@ -109,11 +109,13 @@ export async function stageForBoot(context: Context, machine: Machine, prepared:
     makeDirectories(machine.root, STATE, 0o755);
     writeJournal(machine, journal);
     if (to.closure !== undefined) await stageGeneration(context, machine, to, to.closure);
+    beginTrial(machine, journal);
     writeLedgerForBoot(machine, prepared);
     syncWritten(machine, journal);
     commit(machine, journal);
     hideUnused(context, machine);
     dropJournal(machine);
+    forgetMarks(context, machine);
   } catch (error) {
     throw notStaged({ context, machine, prepared, journal }, error);
   }
@@ -169,50 +171,26 @@ function wrapperSteps({ to, wrappers }: Prepared, token: string): WrapperSteps {
   return planWrappers(to.wrappers, wrappers.found, { generation: to.number, overlay: to.overlay ?? '', token });
 }
 
-/** When what goes or is replaced was last changed. */
-function timesOf({ root }: Machine, { decisions, actual }: Prepared): Map<TargetPath, string> {
-  const times = new Map(actual.times);
-  for (const decision of decisions) {
-    if (!('found' in decision) || decision.found?.kind !== 'symlink') continue;
-    const mtimeNs = readStatus(root, decision.path)?.mtimeNs;
-    if (mtimeNs !== undefined) times.set(decision.path, mtimeNs.toString());
-  }
-  return times;
-}
-
-/** The times of what is ours and as it was recorded: they come back with it. */
-function ourTimes(decisions: readonly Decision[], times: ReadonlyMap<TargetPath, string>): Map<TargetPath, string> {
-  const ours = new Map<TargetPath, string>();
-  for (const { path, previous, ...decision } of decisions) {
-    const found = 'found' in decision ? decision.found : undefined;
-    const time = times.get(path);
-    if (time === undefined || previous === undefined || found === undefined) continue;
-    if (sameFound(found, foundOf(previous))) ours.set(path, time);
-  }
-  return ours;
-}
-
-/** The times that the objects of this generation, or of an earlier one that shows the same, had when they went. */
-function earlierTimes(machine: Machine, to: Destination, numbers: readonly number[]): Map<TargetPath, string> {
-  const alike = numbers.filter(
-    (number) => number === to.number || findGeneration(machine, number)?.digest === to.digest,
-  );
-  return new Map(alike.flatMap((number) => readTimes(machine, number).entries().toArray()));
-}
-
-function journalOf({ state, from, to }: Prepared, notes: Notes, scope: Scope): Journal {
+function journalOf(prepared: Prepared, notes: Notes, scope: Scope): Journal {
+  const { state, from, to } = prepared;
   const roles = (['live', 'default'] as const).filter((role) => scope.includes(role));
   return {
     from: from.number,
     to: to.number,
     phase: 'create',
     roles: roles.map((role) => ({ role, from: state[role], to: to.number })),
+    ...changedTries(prepared, scope),
     staged: to.closure !== undefined,
     ...storeOf(to),
     firstBackup: notes.firstBackup,
     identities: {},
     phases: notes.phases,
   };
+}
+
+/** A trial is about what the next boots show: it begins and ends with the default alone. */
+function changedTries({ tries }: Prepared, scope: Scope): Pick<Journal, 'tries'> {
+  return scope === 'live' || tries.from === tries.to ? {} : { tries };
 }
 
 /** The store path that a generation that is made protects. */
@@ -229,6 +207,7 @@ async function stage(job: Job): Promise<void> {
     writeJournal(machine, journal);
     tidy(prepared.decisions.length);
     if (prepared.to.closure !== undefined) await stageGeneration(context, machine, prepared.to, prepared.to.closure);
+    beginTrial(machine, journal);
     await showGeneration(machine, prepared.to.number);
     stageMerges(machine, prepared);
     writeNotes(machine, notes);
@@ -239,8 +218,11 @@ async function stage(job: Job): Promise<void> {
 
 function notStaged(job: Pick<Job, 'context' | 'machine' | 'prepared' | 'journal'>, cause: unknown): unknown {
   try {
-    // Where not even the journal could be written, nothing was.
-    if (readJournal(job.machine) === undefined) return cause;
+    // Where not even the journal could be written, nothing was but what goes with it.
+    if (readJournal(job.machine) === undefined) {
+      forgetMarks(job.context, job.machine);
+      return cause;
+    }
     withdraw(job.context, job.machine, job.journal);
   } catch (error) {
     return stuck(cause, error, undefined);

@@ -31,7 +31,11 @@ const two: Generation = {
 describe('generations', () => {
   test('are a table, with store paths where there are any', () => {
     expect(
-      renderGenerations({ generations: [one, two], mounts: {} }, { live: 10, default: 10, booted: 9 }, 'text'),
+      renderGenerations(
+        { generations: [one, two], mounts: {}, tries: {} },
+        { live: 10, default: 10, booted: 9 },
+        'text',
+      ),
     ).toBe(
       [
         'number  made                 format  overlay  paths  role           closure',
@@ -42,12 +46,23 @@ describe('generations', () => {
     );
   });
 
+  test('on trial are marked', () => {
+    const roles = { live: 9, default: 10, booted: 9 };
+    const listing = { generations: [one, two], mounts: {}, tries: { 9: 0, 10: 2 } };
+    const column = renderGenerations(listing, roles, 'text')
+      .split('\n')
+      .map((line) => line.slice(53, 86).trim());
+    expect(column).toEqual(['role', 'live, booted, no tries left', 'default, on trial: 2 tries left', '']);
+    const { generations } = JSON.parse(renderGenerations(listing, roles, 'json')) as { generations: object[] };
+    expect(generations).toMatchObject([{ tries: 0 }, { tries: 2 }]);
+  });
+
   test('that there are not are said to be', () => {
     const roles = { live: 0, default: 0, booted: undefined };
-    expect(renderGenerations({ generations: [], mounts: {} }, roles, 'text')).toBe(
+    expect(renderGenerations({ generations: [], mounts: {}, tries: {} }, roles, 'text')).toBe(
       'There are no generations: nothing is managed.\n',
     );
-    expect(JSON.parse(renderGenerations({ generations: [], mounts: {} }, roles, 'json'))).toEqual({
+    expect(JSON.parse(renderGenerations({ generations: [], mounts: {}, tries: {} }, roles, 'json'))).toEqual({
       schema: 1,
       generations: [],
       live: 0,
@@ -59,7 +74,11 @@ describe('generations', () => {
   test('are a document', () => {
     expect(
       JSON.parse(
-        renderGenerations({ generations: [one], mounts: {} }, { live: 9, default: 0, booted: undefined }, 'json'),
+        renderGenerations(
+          { generations: [one], mounts: {}, tries: {} },
+          { live: 9, default: 0, booted: undefined },
+          'json',
+        ),
       ),
     ).toEqual({
       schema: 1,
@@ -78,8 +97,12 @@ const status: Status = {
   default: 9,
   booted: undefined,
   hook: 'addon',
+  boot: undefined,
+  passesOver: undefined,
+  tries: {},
   generations: [one, two],
   interrupted: undefined,
+  unsettled: undefined,
   pointer: 'right',
   content: 'there',
   mounts: {},
@@ -167,8 +190,11 @@ describe('a status', () => {
       schema: 1,
       ...status,
       booted: null,
+      boot: null,
+      passesOver: null,
       reboot: null,
       interrupted: null,
+      unsettled: null,
       ...more,
       hook: 'hook' in more ? null : 'addon',
     });
@@ -178,6 +204,75 @@ describe('a status', () => {
     const line = 'hook     none: the next boot would find links that lead nowhere; `activate install`\n';
     expect(renderStatus({ ...status, hook: undefined }, 'text', ageOf)).toContain(line);
     expect(renderStatus({ ...status, hook: undefined, booted: 9 }, 'text', ageOf)).not.toContain('hook ');
+  });
+
+  const boot = { hook: 'initrd', wanted: 10, chosen: 9, why: 'it is before the default', brought: true };
+  test.each<[string, Partial<Status>, string[]]>([
+    [
+      'that is as wanted',
+      { boot: { ...boot, wanted: 9, why: '', passed: [], brought: false } },
+      ['boot     generation 9, as wanted, by the initrd hook'],
+    ],
+    [
+      'that passed over two',
+      {
+        boot: {
+          ...boot,
+          passed: [
+            { generation: 10, why: 'its \u0007 is gone' },
+            { generation: 8, why: '' },
+          ],
+        },
+      },
+      [
+        'boot     generation 10 was wanted; the initrd hook chose 9: it is before the default',
+        '  passed over 10: its ^G is gone',
+        '  passed over 8',
+        '  /etc was brought to generation 9 from another one',
+      ],
+    ],
+  ])('of a boot %s', (_, more, lines) => {
+    const text = renderStatus({ ...status, booted: 9, ...more }, 'text', ageOf);
+    expect(text).toContain(`\n${lines.map((line) => `${line}\n`).join('')}paths `);
+  });
+
+  test('of a boot whose record is damaged', () => {
+    expect(renderStatus({ ...status, boot: 'damaged' }, 'text', ageOf)).toContain(
+      'booted   unknown: /run/activate/boot.json is damaged\n',
+    );
+  });
+
+  test('of a boot that is not recorded yet says what records it', () => {
+    const text = renderStatus({ ...status, unsettled: 10, pointer: 'wrong' }, 'text', ageOf);
+    expect(text).toContain(
+      'A boot brought /etc to generation 10, and that is not recorded yet: `activate resume`.\npaths ',
+    );
+  });
+
+  test('of trials says how many tries are left', () => {
+    const text = renderStatus({ ...status, default: 10, tries: { 9: 1, 10: 0 } }, 'text', ageOf);
+    expect(text).toContain(`${LIVE}, on trial: 1 try left\n`);
+    expect(text).toContain('(nixos), no tries left\n');
+  });
+
+  test.each<[string, Partial<Status>, string]>([
+    [
+      'without tries',
+      { default: 10, passesOver: 'it has no tries left' },
+      'The next boot passes over generation 10, the default: it has no tries left.\n`activate switch 10` trusts it; `activate boot 9` gives it up.\n',
+    ],
+    [
+      'that is damaged',
+      { booted: 8, passesOver: 'the image is damaged' },
+      'The next boot passes over generation 9, the default: the image is damaged.\nMend that, or switch to its closure again; `activate boot 8` gives it up.\n',
+    ],
+    [
+      'with nothing else',
+      { booted: 9, passesOver: 'x' },
+      'the default: x.\nMend that, or switch to its closure again.\n',
+    ],
+  ])('of a default %s says what to do', (_, more, text) => {
+    expect(renderStatus({ ...status, ...more }, 'text', ageOf)).toContain(text);
   });
 
   test('of a generation whose content is gone says what to do', () => {

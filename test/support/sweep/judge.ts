@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import type { Fault } from './calls';
 import { unmanaged } from './closures';
 import type { Prepared } from './scenarios';
@@ -19,6 +19,7 @@ export function judge(stage: Stage, prepared: Prepared, fault: Fault, before: Be
   const atOnce = [
     ...missing(stage, prepared),
     ...touched(stage, before),
+    ...trusted(stage, prepared),
     ...(fault.kind === 'kill' ? [] : dishonest(stage, prepared, fault, ended)),
   ];
   // Where nothing is left to be done, and all is as it was or as it is to be, `resume` has nothing to look at.
@@ -40,6 +41,19 @@ function missing({ root }: Stage, { old, new: fresh }: Prepared): string[] {
     const view = viewOf(root, path);
     return view === before || view === after ? [] : [`${path} shows ${view}`];
   });
+}
+
+const DEFAULT = '/var/lib/activate/default → ';
+
+/** What is to be on trial is never the default without its tries: the next boot would trust it. */
+function trusted({ root }: Stage, { old, new: fresh }: Prepared): string[] {
+  const wanted = fresh.state.find((each) => each.startsWith(DEFAULT));
+  const number = wanted?.slice(DEFAULT.length) ?? '';
+  const isOnTrial = fresh.state.some((each) => each.startsWith(`/var/lib/activate/${number}/tries = `));
+  if (!isOnTrial || (wanted !== undefined && old.state.includes(wanted))) return [];
+  const [now, tries] = [`${root}/var/lib/activate/default`, `${root}/var/lib/activate/${number}/tries`];
+  if (!existsSync(now) || readlinkSync(now) !== number || existsSync(tries)) return [];
+  return [`${number} is the default, and not on trial`];
 }
 
 function touched({ root }: Stage, before: Before): string[] {

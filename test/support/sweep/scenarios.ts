@@ -68,6 +68,27 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'the first switch': { errors: 'in turn', first: [], transition: ['switch', 'closures/first'] },
   'a switch with /var on its own': { errors: 'in turn', mounts: ['/var'], first: toFirst, transition: SECOND },
   'what the next boot shows': { errors: 'in turn', first: toFirst, transition: ['boot', 'closures/second'] },
+  'a trial of what the next boot shows': {
+    errors: 'in turn',
+    first: toFirst,
+    transition: ['boot', 'closures/second', '--trial', '3'],
+  },
+  'a trial of an older generation': {
+    errors: 'in turn',
+    first: [...toFirst, SECOND, ['switch', 'closures/first']],
+    transition: ['boot', '2', '--trial', '3'],
+  },
+  'another trial, and a switch': {
+    errors: 'in turn',
+    sparse: 5,
+    first: [...toFirst, [...SECOND, '--trial', '3'], ['rollback'], 'edit'],
+    transition: ['switch', '2', '--on-drift', 'backup', '--trial', '1'],
+  },
+  'the end of a trial': {
+    errors: 'in turn',
+    first: [...toFirst, ['boot', 'closures/second', '--trial', '3']],
+    transition: ['boot', '2'],
+  },
   'the first wrappers': { errors: 'in turn', first: [], transition: ['switch', 'closures/wrapping first'] },
   'a switch of wrappers': {
     errors: 'in turn',

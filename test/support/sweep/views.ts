@@ -53,13 +53,14 @@ function topmost(paths: readonly string[]): string[] {
   return paths.filter((path) => !directories.some((directory) => path !== directory && path.startsWith(directory)));
 }
 
-/** Directories end in a slash, links in what they lead to. */
+/** Directories end in a slash, links in what they lead to, and how many boots a generation has left in that. */
 function list(root: string, directory: string): string[] {
   if (lstatSync(root + directory, { throwIfNoEntry: false }) === undefined) return [];
   const items = readdirSync(root + directory, { withFileTypes: true });
   return items.flatMap((item) => {
     const path = `${directory}/${item.name}`;
     if (item.isDirectory()) return [`${path}/`].concat(list(root, path));
+    if (item.name === 'tries') return `${path} = ${readFileSync(root + path, 'utf8').trim()}`;
     return item.isSymbolicLink() ? `${path} → ${readlinkSync(root + path)}` : path;
   });
 }

@@ -6,7 +6,9 @@ export type Described = Readonly<Record<string, readonly string[]>>;
 /** What `describe "$RESULTS/state"` wrote while a machine ran. */
 export function describedBy({ results }: Booted): Described {
   const files = Object.entries(results).filter(([path]) => path.startsWith('state/'));
-  const aspects = files.map(([path, text]) => [path.slice('state/'.length), linesOf(path.slice('state/'.length), text)] as const);
+  const aspects = files.map(
+    ([path, text]) => [path.slice('state/'.length), linesOf(path.slice('state/'.length), text)] as const,
+  );
   return Object.fromEntries(aspects);
 }
 
@@ -24,15 +26,23 @@ function missingFrom(lines: readonly string[], from: readonly string[]): string[
   return from.filter((line) => !there.has(line));
 }
 
-/** What is never the same, so that it says nothing: counters, identities of one boot, and what happens to run just now. */
+/**
+ * What is never the same, so that it says nothing: counters, what is reckoned from the memory that is free, identities of one
+ * boot, what happens to run or to be loaded just now, and how slow the machine under the emulator is.
+ */
 const unsteady: Readonly<Record<string, RegExp>> = {
   sysctls:
-    /^(?:fs\.(?:dentry-state|inode-nr|inode-state|file-nr|quota\..*|aio-nr)|kernel\.(?:ns_last_pid|random\..*|pty\.nr|threads-max)|vm\.(?:user_reserve_kbytes|stat_refresh)|net\..*(?:_hash.*|mem)|user\.max_.*) =/u,
+    /^(?:fs\.(?:dentry-state|inode-nr|inode-state|file-nr|quota\..*|aio-nr|epoll\.max_user_watches)|kernel\.(?:ns_last_pid|random\..*|pty\.nr|threads-max)|vm\.(?:user_reserve_kbytes|min_free_kbytes|stat_refresh)|net\..*(?:_hash.*|mem|_threshold)|user\.max_.*) =/u,
+  manager: /^Default(?:LimitNPROC|LimitSIGPENDING|TasksMax)/u,
   contents: /\/etc\/mtab$/u,
   processes: /\((?:udev-worker|sd-pam)\)|systemd-udevd: |systemd --user|systemd-(?:hostnamed|localed)/u,
-  files: /^\/run\/(?:systemd\/(?:journal\/streams|units|inaccessible|incoming|transient|unit-root|propagate)|udev|user\/1234|log\/journal)(?:\/| )|^\/var\/log\/journal\/.*@/u,
-  units: /^(?:user(?:-runtime-dir)?[@-]1234|session-|run-user-1234|systemd-(?:hostnamed|localed)\.service|run-credentials-)/u,
-  'unit-properties': /run-vm|run-user-1234|run-credentials-|^(?:user(?:-runtime-dir)?[@-]1234|session-|systemd-(?:hostnamed|localed)\.service)/u,
+  files:
+    /^\/run\/(?:systemd\/(?:journal\/streams|units|inaccessible|incoming|transient|unit-root|propagate)|udev|user\/1234|log\/journal)(?:\/| )|^\/var\/log\/journal\/.*@/u,
+  units:
+    /^(?:user(?:-runtime-dir)?[@-]1234|session-|run-user-1234|systemd-(?:hostnamed|localed)\.service|run-credentials-)/u,
+  'unit-properties':
+    /run-vm|run-user-1234|run-credentials-|^(?:user(?:-runtime-dir)?[@-]1234|session-|systemd-(?:hostnamed|localed)\.service|proc-sys-fs-binfmt_misc\.mount)/u,
+  warnings: /hpet|hrtimer|clocksource|took too long|watchdog/iu,
 };
 
 function linesOf(aspect: string, text: string): string[] {
@@ -43,10 +53,18 @@ function linesOf(aspect: string, text: string): string[] {
 /** A line without what is another at each boot: identities, numbers of pipes, the order of words that have none. */
 function steady(aspect: string, line: string): string {
   if (aspect === 'mounts') return line.replace(/\b(?:fd|pipe_ino|nr_inodes|size)=\w+/gu, '');
-  if (aspect === 'files') return line.replace(/systemd-private-[0-9a-f]{32}-(.*?\.service)-\w{6}\b/gu, 'systemd-private-$1');
+  if (aspect === 'files')
+    return line.replace(/systemd-private-[0-9a-f]{32}-(.*?\.service)-\w{6}\b/gu, 'systemd-private-$1');
   if (aspect !== 'unit-properties') return line;
   const [, name = '', words = ''] = /^([^=]*=)(.*)$/u.exec(line) ?? [];
-  return name + words.split(' ').filter((word) => unsteady[aspect]?.test(word.replaceAll('"', '')) !== true).toSorted().join(' ');
+  return (
+    name +
+    words
+      .split(' ')
+      .filter((word) => unsteady[aspect]?.test(word.replaceAll('"', '')) !== true)
+      .toSorted()
+      .join(' ')
+  );
 }
 
 /** What `activate` adds to a machine, by name. */
@@ -71,5 +89,11 @@ export function withoutOurs(described: Described): Described {
 
 function withoutOurWords(line: string): string {
   const [, name = '', words = ''] = /^([^=]*=)(.*)$/u.exec(line) ?? [];
-  return name + words.split(' ').filter((word) => ours['unit-properties']?.test(word) !== true).join(' ');
+  return (
+    name +
+    words
+      .split(' ')
+      .filter((word) => ours['unit-properties']?.test(word) !== true)
+      .join(' ')
+  );
 }

@@ -13,6 +13,19 @@ const inside = `
 export async function alterDisk(from: Disk, script: string, directory: string): Promise<Disk> {
   const file = join(directory, `${crypto.randomUUID()}.raw`);
   await insist(['qemu-img', 'convert', '-O', 'raw', from.file, file]);
-  await insist(['unshare', '--mount', '--propagation', 'private', '--', 'sh', '-euc', inside, 'sh', file, directory, script]);
+  await insist([
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    '--',
+    'sh',
+    '-euc',
+    inside,
+    'sh',
+    file,
+    directory,
+    script,
+  ]);
   return { file, format: 'raw' };
 }

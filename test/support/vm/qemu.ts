@@ -29,7 +29,14 @@ export interface BootOptions {
   readonly answers?: readonly Answer[];
   /** Ends the boot once the console shows this: for a machine that waits for somebody. */
   readonly until?: RegExp;
+  /** Cuts the power so long after the console shows this: what the machine has not told its disk to keep is lost. */
+  readonly cut?: Cut;
   readonly limitMs?: number;
+}
+
+export interface Cut {
+  readonly after: RegExp;
+  readonly ms: number;
 }
 
 export interface Answer {
@@ -40,10 +47,10 @@ export interface Answer {
 /** How a boot went. */
 export interface Booted {
   /**
-   * `run`: the script ran; `emergency`: emergency mode, where its own script ran, if any; `until`: the console showed what was
+   * `run`: the script ran; `cut`: the power was cut; `emergency`: emergency mode, where its own script ran, if any; `until`: the console showed what was
    * waited for; `nothing`: the machine went off by itself without a word; `late`: it was switched off in the end.
    */
-  readonly ended: 'run' | 'emergency' | 'until' | 'nothing' | 'late';
+  readonly ended: 'run' | 'cut' | 'emergency' | 'until' | 'nothing' | 'late';
   readonly status: number;
   /** What was left in `$RESULTS`, by path, with `stdout` and `stderr` of the script. */
   readonly results: Readonly<Record<string, string>>;
@@ -85,7 +92,11 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   writeFileSync(join(directory, 'results.raw'), '');
   truncateSync(join(directory, 'results.raw'), 64 << 20);
   const started = performance.now();
-  const qemu = Bun.spawn(commandOf(directory, machine, disk, options), { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' });
+  const qemu = Bun.spawn(commandOf(directory, machine, disk, options), {
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
   const complaint = new Response(qemu.stderr).text();
   let late = false;
   const timer = setTimeout(() => {
@@ -98,7 +109,7 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   const seconds = (performance.now() - started) / 1000;
   const results = await unpackResults(directory);
   const [, how, status] = /^(run|emergency) (\d+)/u.exec(results['ended'] ?? '') ?? [];
-  const otherwise = found ? 'until' : late ? 'late' : 'nothing';
+  const otherwise = found ? (options.cut === undefined ? 'until' : 'cut') : late ? 'late' : 'nothing';
   if (how === undefined && !found && text === '') throw new Error(`qemu: ${await complaint}`);
   const ended: Booted['ended'] = (how as 'run' | 'emergency' | undefined) ?? otherwise;
   const booted: Booted = { ended, status: Number(status ?? -1), results, console: text, seconds };
@@ -111,7 +122,11 @@ function keepForPeople(booted: Booted, options: BootOptions): void {
   const top = process.env['KEEP_BOOTS'];
   if (top === undefined) return;
   const directory = join(top, new Date().toISOString());
-  const files = { ...booted.results, console: booted.console, 'options.json': JSON.stringify({ ...options, ...booted, console: '', results: '' }, undefined, 1) };
+  const files = {
+    ...booted.results,
+    console: booted.console,
+    'options.json': JSON.stringify({ ...options, ...booted, console: '', results: '' }, undefined, 1),
+  };
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
     writeFileSync(join(directory, path), text);
@@ -125,7 +140,10 @@ interface Process {
 }
 
 /** Reads the console to its end, and types what is to be typed. */
-async function follow(qemu: Process, { answers = [], until }: BootOptions): Promise<{ text: string; found: boolean }> {
+async function follow(
+  qemu: Process,
+  { answers = [], until, cut }: BootOptions,
+): Promise<{ text: string; found: boolean }> {
   const decoder = new TextDecoder();
   const open = [...answers];
   let text = '';
@@ -140,9 +158,9 @@ async function follow(qemu: Process, { answers = [], until }: BootOptions): Prom
       void qemu.stdin.write(next.type);
       await qemu.stdin.flush();
     }
-    if (!found && until?.test(text) === true) {
+    if (!found && (until ?? cut?.after)?.test(text) === true) {
       found = true;
-      qemu.kill('SIGKILL');
+      setTimeout(() => qemu.kill('SIGKILL'), cut?.ms ?? 0);
     }
   }
   return { text: text.replaceAll('\r', ''), found };
@@ -173,16 +191,37 @@ async function unpackResults(directory: string): Promise<Readonly<Record<string,
 }
 
 function commandOf(directory: string, machine: MachineFiles, disk: Disk, options: BootOptions): string[] {
-  const { writes, initrds = [], append = '', disks = [] } = options;
+  const { writes, initrds = [], append = '', disks = [], cut } = options;
   const drives = [
-    driveOf(1, disk, writes ?? 'discard'),
+    // What the process keeps in memory of a qcow2 goes with it, until the machine flushes.
+    driveOf(1, disk, writes ?? 'discard', cut === undefined ? 'unsafe' : 'writeback'),
     driveOf(2, { file: join(directory, 'payload.raw'), format: 'raw' }, 'discard'),
     driveOf(3, { file: join(directory, 'results.raw'), format: 'raw' }, 'keep'),
     ...disks.map((each, index) => driveOf(4 + index, each, 'keep')),
   ];
   return [
-    ...['qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', `${PROCESSORS}`, '-m', `${MEMORY_MIB}`],
-    ...['-M', 'q35,usb=off,smbus=off', '-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-no-reboot'],
+    ...[
+      'qemu-system-x86_64',
+      '-accel',
+      'tcg,thread=multi',
+      '-cpu',
+      'max',
+      '-smp',
+      `${PROCESSORS}`,
+      '-m',
+      `${MEMORY_MIB}`,
+    ],
+    ...[
+      '-M',
+      'q35,usb=off,smbus=off',
+      '-nodefaults',
+      '-no-user-config',
+      '-display',
+      'none',
+      '-monitor',
+      'none',
+      '-no-reboot',
+    ],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ...['-kernel', machine.kernel, '-append', `${commandLine} ${append}`],
     // One controller with several namespaces: the names nvme0n1, nvme0n2, … cannot race.
@@ -191,10 +230,15 @@ function commandOf(directory: string, machine: MachineFiles, disk: Disk, options
   ];
 }
 
-function driveOf(number: number, { file, format }: Disk, writes: 'keep' | 'discard'): string[] {
+function driveOf(
+  number: number,
+  { file, format }: Disk,
+  writes: 'keep' | 'discard',
+  cache: 'unsafe' | 'writeback' = 'unsafe',
+): string[] {
   const snapshot = writes === 'keep' ? 'off' : 'on';
   return [
-    ...['-drive', `file=${file},format=${format},if=none,id=disk${number},cache=unsafe,snapshot=${snapshot}`],
+    ...['-drive', `file=${file},format=${format},if=none,id=disk${number},cache=${cache},snapshot=${snapshot}`],
     ...['-device', `nvme-ns,drive=disk${number},bus=nvme,nsid=${number}`],
   ];
 }

@@ -1,0 +1,240 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { writeContents } from '../../closures';
+import { makeTemporaryDirectory, removeTree } from '../../sandbox';
+import { cached, digestOf } from '../cache';
+import { type MachineFiles, machineFiles } from '../image';
+import { type Booted, boot, type Cut, type Disk, forkDisk } from '../qemu';
+import { insist } from '../running';
+import { closures, own, policy } from './closures';
+import { type Expected, judgeBoot, readWork, type Woken } from './history';
+import { compareSight, type Look, parseLook } from './looking';
+
+const guest = join(import.meta.dir, 'guest');
+const saved = resolve(import.meta.dir, '../../../../.cache/power');
+
+/** Neither is needed here, and both take time. */
+const append = [
+  'init=/usr/lib/activate/init',
+  ...['redis-server', 'ssh', 'cron', 'site-broken', 'e2scrub_reap', 'systemd-logind'].map(
+    (each) => `systemd.mask=${each}.service`,
+  ),
+].join(' ');
+
+/** A machine that has something of its own, a boot hook, and closures; and what its /etc looks like. */
+export interface Stock {
+  readonly machine: MachineFiles;
+  /** A raw disk that is only copied. */
+  readonly disk: string;
+  readonly own: Look;
+}
+
+export async function makeStock(): Promise<Stock> {
+  const machine = await machineFiles('bookworm');
+  const inputs = [basename(dirname(machine.disk)), digestOf(guest), digestOf(join(import.meta.dir, 'closures.ts'))];
+  const directory = await cached('power', inputs, async (into) => {
+    const payload = join(into, 'payload');
+    for (const [name, contents] of Object.entries(closures))
+      writeContents(join(payload, 'closures', name), { 'activation.toml': policy, ...contents });
+    writeContents(join(payload, 'own'), own);
+    const fork = await forkDisk({ file: machine.disk, format: 'raw' }, into);
+    const names = ['look', 'work', 'writer', 'prepare'].map((name) => [name, join(guest, name)] as const);
+    const { ended, status, results } = await boot(machine, fork, {
+      writes: 'keep',
+      append: append.replace(/^\S+ /u, ''),
+      payload: { closures: join(payload, 'closures'), own: join(payload, 'own'), ...Object.fromEntries(names) },
+      run: 'exec sh ./prepare\n',
+    });
+    if (ended !== 'run' || status !== 0)
+      throw new Error(`${ended} ${status}: ${results['stderr']}${results['stdout']}`);
+    await insist(['qemu-img', 'convert', '-q', '-O', 'raw', fork.file, join(into, 'disk')]);
+    rmSync(fork.file);
+    writeFileSync(join(into, 'look'), results['stdout'] ?? '');
+  });
+  const look = parseLook(await Bun.file(join(directory, 'look')).text(), 'own');
+  if (look === undefined) throw new Error('the machine did not say what its own is');
+  const differences = compareSight(look.sight, undefined);
+  if (differences.length > 0) throw new Error(`the machine's own is not as planned: ${differences.join('; ')}`);
+  return { machine, disk: join(directory, 'disk'), own: look };
+}
+
+/** What came of cutting the power again and again. */
+export interface Figures {
+  readonly cuts: number;
+  readonly duringBoot: number;
+  /** How many boots were looked at. */
+  readonly looked: number;
+  readonly acknowledged: number;
+  /** After how many cuts what was under way came to be, and after how many it did not. */
+  readonly finished: number;
+  readonly undone: number;
+  /** How many boots brought /etc to another generation. */
+  readonly brought: number;
+  /** What was not as promised. */
+  readonly wrong: readonly string[];
+}
+
+/**
+ * Cuts the power off one machine, again and again, while it switches; each time the next boot is looked at.
+ *
+ * @param seed the same one cuts at the same moments, as far as a machine takes the same time twice
+ * @param say takes a line about each boot
+ */
+export async function cutAgainAndAgain(
+  { machine, disk, own: before }: Stock,
+  { cuts, seed, say }: { readonly cuts: number; readonly seed: number; readonly say: (line: string) => void },
+): Promise<Figures> {
+  const directory = makeTemporaryDirectory();
+  const random = randomFrom(seed);
+  const figures = {
+    cuts: 0,
+    duringBoot: 0,
+    looked: 0,
+    acknowledged: 0,
+    finished: 0,
+    undone: 0,
+    brought: 0,
+    wrong: [] as string[],
+  };
+  let expected: Expected = { either: [undefined] };
+  try {
+    const base = join(directory, 'disk.raw');
+    await insist(['cp', '--sparse=always', disk, base]);
+    while (figures.cuts <= cuts) {
+      const isLast = figures.cuts === cuts;
+      const booted = await bootOnce(machine, { base, directory, cut: isLast ? undefined : momentFrom(random), random });
+      const name = `${seed}.${figures.cuts}`;
+      const { woken, problem } = readBoot(booted, isLast);
+      const wrong = problem === undefined ? [] : [problem];
+      let line = `${name}: ${booted.seconds.toFixed(1)} s, ended ${booted.ended}`;
+      figures.cuts += 1;
+      if (woken === undefined) figures.duringBoot += 1;
+      else {
+        const judged = judgeBoot(woken, expected, before);
+        const work = readWork(booted.console, judged.shown);
+        wrong.push(...judged.wrong, ...work.failed, ...(isLast ? compareBack(booted.console, before) : []));
+        figures.looked += 1;
+        figures.acknowledged += work.done;
+        if (expected.either.length > 1) figures[judged.shown === expected.either[1] ? 'finished' : 'undone'] += 1;
+        if (woken.boot?.brought === true) figures.brought += 1;
+        line += `, shows ${judged.shown ?? 'nothing'} of ${expected.either.join(' or ')}, ${work.done} done`;
+        ({ expected } = work);
+      }
+      say(`${line}${wrong.map((each) => `\n  WRONG ${each}`).join('')}`);
+      if (wrong.length > 0) keep(name, booted.console);
+      figures.wrong.push(...wrong.map((each) => `${name}: ${each}`));
+    }
+    return { ...figures, cuts };
+  } finally {
+    removeTree(directory);
+  }
+}
+
+interface Once {
+  readonly base: string;
+  readonly directory: string;
+  readonly cut: Cut | undefined;
+  readonly random: () => number;
+}
+
+/** Boots from a fresh overlay, which has lost what was not flushed when the power goes, and then becomes part of the disk. */
+async function bootOnce(machine: MachineFiles, { base, directory, cut, random }: Once): Promise<Booted> {
+  const overlay: Disk = await forkDisk({ file: base, format: 'raw' }, directory);
+  const run =
+    cut === undefined
+      ? 'exec >/dev/console 2>&1\n/usr/lib/power/work end\nactivate rollback 0\n/usr/lib/power/look back\nfind /etc/site ! -type d -printf "time %p %TY\\n"\necho THE END\n'
+      : `exec >/dev/console 2>&1\n/usr/lib/power/work ${pick(random, writers)} <<'E'\n${commandsFrom(random)}\nE\n`;
+  const booted = await boot(machine, overlay, {
+    writes: 'keep',
+    append,
+    run,
+    emergency: 'cat journal\n',
+    ...(cut === undefined ? {} : { cut }),
+  });
+  // What its tables say that was never flushed is gone; the space it took is not.
+  await insist([
+    'sh',
+    '-c',
+    'qemu-img check -q -r all "$1" >/dev/null 2>&1; exec qemu-img commit -q "$1"',
+    'sh',
+    overlay.file,
+  ]);
+  rmSync(overlay.file);
+  return booted;
+}
+
+const writers = ['nothing', 'late', 'late', 'synced', 'names'] as const;
+const LONGEST_WORK_MS = 9000;
+const LONGEST_BOOT_MS = 5000;
+
+/** Most cuts are in the middle of switches; some are while the machine comes back from the one before. */
+function momentFrom(random: () => number): Cut {
+  return random() < 0.2
+    ? { after: /activate: generation \d|WORK BEGINS/u, ms: random() * LONGEST_BOOT_MS }
+    : { after: /WORK BEGINS/u, ms: 200 + random() * LONGEST_WORK_MS };
+}
+
+function commandsFrom(random: () => number): string {
+  const closure = (): string => `/srv/closures/${pick(random, Object.keys(closures))}`;
+  const kinds = [
+    ...Array<() => string>(5).fill(() => `switch ${closure()}`),
+    () => `switch ${closure()} --on-conflict backup`,
+    () => `boot ${closure()}`,
+    () => `test ${closure()}`,
+    () => 'rollback',
+    () => 'gc --keep 4',
+  ];
+  return Array.from({ length: 60 }, () => pick(random, kinds)()).join('\n');
+}
+
+function readBoot({ console, ended }: Booted, isLast: boolean): { woken?: Woken; problem?: string } {
+  const isUp = isLast ? console.includes('THE END\n') : console.includes('WORK BEGINS\n');
+  const problem = ended === (isLast ? 'run' : 'cut') ? undefined : `the boot ended in ${ended}`;
+  if (!isUp) return problem === undefined ? {} : { problem };
+  const [early, late] = [parseLook(console, 'early'), parseLook(console, 'late')];
+  if (early === undefined || late === undefined) return { problem: 'the boot did not say what it shows' };
+  const said = (word: string): string => new RegExp(`^${word} ?(.*)$`, 'mu').exec(console)?.[1] ?? '';
+  const record = said('BOOT');
+  const words = ['UNITS', 'STATUS', 'VERIFY', 'RESUME', 'CLOSURE'] as const;
+  return {
+    ...(problem === undefined ? {} : { problem }),
+    woken: {
+      early,
+      late,
+      boot: record === '' ? undefined : (JSON.parse(record) as Woken['boot']),
+      said: Object.fromEntries(words.map((word) => [word, said(word)])) as Woken['said'],
+    },
+  };
+}
+
+/** In the end all is given back: what the machine had at first, with its times. */
+function compareBack(console: string, before: Look): string[] {
+  const back = parseLook(console, 'back');
+  if (back === undefined) return ['the machine did not say what it was given back'];
+  const times = [...console.matchAll(/^time (\S+) (\d+)$/gmu)].filter(([, , year]) => year !== '2020');
+  return [
+    ...compareSight(back.sight, undefined).map((each) => `given back: ${each}`),
+    ...(back.rest === before.rest ? [] : ['given back: something that nobody manages has changed']),
+    ...times.map(([, path, year]) => `given back: ${path} is of ${year}`),
+  ];
+}
+
+function keep(name: string, console: string): void {
+  if (!existsSync(saved)) mkdirSync(saved, { recursive: true });
+  writeFileSync(join(saved, `${name}.log`), console);
+}
+
+function pick<Item>(random: () => number, items: readonly Item[]): Item {
+  return items[Math.floor(random() * items.length)] as Item;
+}
+
+/** Numbers from 0 to 1, the same ones for the same seed. @see mulberry32 */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
