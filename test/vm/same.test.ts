@@ -16,7 +16,11 @@ afterAll(() => removeTree(scratch));
 const DESCRIBE = '/usr/lib/vm-test/describe "$RESULTS/state"';
 const COPY = 'mkdir -p /var/closures/whole && cp -a /etc /var/closures/whole/etc';
 const SWITCH = 'activate switch /var/closures/whole';
+/** A file that was last read long ago says when it is read: whether anything ran `activate` while the machine booted. */
+const FORGET = 'touch -a -d @0 /usr/bin/activate';
+const LAST_READ = 'stat --format=%X /usr/bin/activate >>"$RESULTS/last-read"';
 const LOOK = [
+  LAST_READ,
   'activate status --json >"$RESULTS/status.json"',
   'activate verify >"$RESULTS/verify"',
   'cp /run/activate/boot.json "$RESULTS/"',
@@ -35,7 +39,7 @@ async function startChain(suite: Suite): Promise<Chain> {
   const disk = await forkDisk(pristine, scratch);
   const install = (hook: Hook | undefined, ...then: readonly string[]): string =>
     hook === undefined ? 'true' : ['set -e', installOf[hook], ...then].join('\n');
-  let before = boot(machine, disk, { writes: 'keep', run: [install(hooks[0]), COPY, SWITCH].join('\n') });
+  let before = boot(machine, disk, { writes: 'keep', run: [install(hooks[0]), COPY, SWITCH, FORGET].join('\n') });
   const took: Record<string, Promise<Booted>> = { installing: before };
   for (const [index, hook] of hooks.entries()) {
     const previous = before;
@@ -47,7 +51,7 @@ async function startChain(suite: Suite): Promise<Chain> {
       if (status !== 0) throw new Error(`the boot before the one with ${hook} failed`);
       const how = await bootWith(machine, hook);
       const append = `${how.append ?? ''} ro`;
-      return boot(machine, disk, { ...how, append, writes: 'keep', run: [DESCRIBE, LOOK, then].join('\n') });
+      return boot(machine, disk, { ...how, append, writes: 'keep', run: [DESCRIBE, LOOK, then, FORGET].join('\n') });
     })();
     before.catch(() => undefined);
     took[hook] = before;
@@ -122,6 +126,9 @@ describe.each(suites)('with systemd $systemd', ({ suite }) => {
       const [was, is] = [describedBy(await real(machine, hook)), describedBy(booted)];
       expect(is['failed']).toEqual(['site-broken.service']);
       expect(differencesOf(was, withoutOurs(is))).toEqual([]);
+      const [first, second] = results['last-read']?.trim().split('\n').map(Number) ?? [];
+      expect(first).toBe(0);
+      expect(second).toBeGreaterThan(0);
       const place = hook === 'oneshot' || hook === 'init' ? hook : 'initrd';
       expect(JSON.parse(results['boot.json'] ?? '')).toMatchObject({ hook: place, brought: false });
       console.log(`${suite} ${hook}: ${booted.seconds.toFixed(1)} s`);

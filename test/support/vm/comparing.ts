@@ -35,14 +35,13 @@ const unsteady: Readonly<Record<string, RegExp>> = {
     /^(?:fs\.(?:dentry-state|inode-nr|inode-state|file-nr|quota\..*|aio-nr|epoll\.max_user_watches)|kernel\.(?:ns_last_pid|random\..*|pty\.nr|threads-max)|vm\.(?:user_reserve_kbytes|min_free_kbytes|stat_refresh)|net\..*(?:_hash.*|mem|_threshold)|user\.max_.*) =/u,
   manager: /^Default(?:LimitNPROC|LimitSIGPENDING|TasksMax)/u,
   contents: /\/etc\/mtab$/u,
-  processes: /\((?:udev-worker|sd-pam)\)|systemd-udevd: |systemd --user|systemd-(?:hostnamed|localed)/u,
+  processes: /\((?:udev-worker|sd-pam)\)|systemd-udevd: |systemd --user|systemd-fsckd$/u,
   files:
-    /^\/run\/(?:systemd\/(?:journal\/streams|units|inaccessible|incoming|transient|unit-root|propagate)|udev|user\/1234|log\/journal)(?:\/| )|^\/var\/log\/journal\/.*@/u,
-  units:
-    /^(?:user(?:-runtime-dir)?[@-]1234|session-|run-user-1234|systemd-(?:hostnamed|localed)\.service|run-credentials-)/u,
+    /^\/run\/(?:systemd\/(?:journal\/streams|units|inaccessible|incoming|transient|unit-root|propagate)|udev|user\/1234|log\/journal)(?:\/| )|^\/var\/log\/journal\/.*(?:@|user-)/u,
+  units: / not-found |^(?:user(?:-runtime-dir)?[@-]1234|session-|run-user-1234|systemd-fsckd\.|run-credentials-)/u,
   'unit-properties':
-    /run-vm|run-user-1234|run-credentials-|^(?:user(?:-runtime-dir)?[@-]1234|session-|systemd-(?:hostnamed|localed)\.service|proc-sys-fs-binfmt_misc\.mount)/u,
-  warnings: /hpet|hrtimer|clocksource|took too long|watchdog/iu,
+    /run-vm|run-user-1234|run-credentials-|^(?:user(?:-runtime-dir)?[@-]1234|session-|proc-sys-fs-binfmt_misc\.mount)/u,
+  warnings: /hpet|hrtimer|calibrat|clocksource|took too long|watchdog|uncleanly shut down/iu,
 };
 
 function linesOf(aspect: string, text: string): string[] {
@@ -52,6 +51,8 @@ function linesOf(aspect: string, text: string): string[] {
 
 /** A line without what is another at each boot: identities, numbers of pipes, the order of words that have none. */
 function steady(aspect: string, line: string): string {
+  if (aspect === 'processes')
+    return line.replace(/(?:\/usr)?(?:\/lib\/systemd\/systemd|\/sbin\/init)( |$)/u, '/sbin/init$1');
   if (aspect === 'mounts') return line.replace(/\b(?:fd|pipe_ino|nr_inodes|size)=\w+/gu, '');
   if (aspect === 'files')
     return line.replace(/systemd-private-[0-9a-f]{32}-(.*?\.service)-\w{6}\b/gu, 'systemd-private-$1');
@@ -70,10 +71,13 @@ function steady(aspect: string, line: string): string {
 /** What `activate` adds to a machine, by name. */
 const ours: Readonly<Record<string, RegExp>> = {
   units: /^(?:activate-(?:boot|bless|resume)\.service|boot-complete\.target) /u,
-  'unit-files': /^activate-(?:boot|bless|resume)\.service /u,
+  // A unit file without [Install] that is a link out of the unit directories is not `static` but `linked`, whoever made the link.
+  'unit-files': /^(?:activate-(?:boot|bless|resume)|site-tick)\.service /u,
   'unit-properties': /^(?:activate-(?:boot|bless|resume)\.service|boot-complete\.target)/u,
   files: /^\/run\/(?:activate|filesystem-overlay|wrappers)(?:\/| )/u,
 };
+
+const ourWord = /^(?:activate-(?:boot|bless|resume)\.service|boot-complete\.target)$|\/50-activate\.conf$/u;
 
 /** A machine as it would look without what `activate` adds, which is its units, and the pointer below /run. */
 export function withoutOurs(described: Described): Described {
@@ -93,7 +97,7 @@ function withoutOurWords(line: string): string {
     name +
     words
       .split(' ')
-      .filter((word) => ours['unit-properties']?.test(word) !== true)
+      .filter((word) => !ourWord.test(word))
       .join(' ')
   );
 }

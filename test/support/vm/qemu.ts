@@ -64,7 +64,7 @@ const atATime = takeTurns(Number(process.env['MACHINES'] ?? 2));
 
 const commandLine = [
   'console=ttyS0 root=/dev/nvme0n1 rootfstype=ext4 rootwait rw',
-  'panic=-1 mitigations=off nokaslr no_timer_check tsc=reliable random.trust_cpu=on',
+  'panic=-1 mitigations=off no_timer_check tsc=reliable random.trust_cpu=on',
   'quiet systemd.show_status=no',
 ].join(' ');
 
