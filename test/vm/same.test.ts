@@ -39,6 +39,7 @@ async function startChain(suite: Suite): Promise<Chain> {
   const disk = await forkDisk(pristine, scratch);
   const install = (hook: Hook | undefined, ...then: readonly string[]): string =>
     hook === undefined ? 'true' : ['set -e', installOf[hook], ...then].join('\n');
+  const hows = new Map(hooks.map((hook) => [hook, bootWith(machine, hook)]));
   let before = boot(machine, disk, { writes: 'keep', run: [install(hooks[0]), COPY, SWITCH, FORGET].join('\n') });
   const took: Record<string, Promise<Booted>> = { installing: before };
   for (const [index, hook] of hooks.entries()) {
@@ -49,8 +50,8 @@ async function startChain(suite: Suite): Promise<Chain> {
     before = (async () => {
       const { status } = await previous;
       if (status !== 0) throw new Error(`the boot before the one with ${hook} failed`);
-      const how = await bootWith(machine, hook);
-      const append = `${how.append ?? ''} ro`;
+      const how = await hows.get(hook);
+      const append = `${how?.append ?? ''} ro`;
       return boot(machine, disk, { ...how, append, writes: 'keep', run: [DESCRIBE, LOOK, then, FORGET].join('\n') });
     })();
     before.catch(() => undefined);
