@@ -37,10 +37,9 @@ async function benchmark(): Promise<void> {
   const script = `set -e; mkdir -p /var/closure; cp -a /etc /var/closure/etc; ${installOf.init}; activate switch /var/closure`;
   const { status, results } = await boot(machine, managed, { writes: 'keep', run: script });
   if (status !== 0) throw new Error(results['stderr'] ?? 'the machine did not boot');
-  const row = (what: string, disk: Disk, how: BootOptions): Row => ({ what, disk, how, times: [] });
   const rowsOf = async (hook: Hook, what: string): Promise<Row[]> => [
-    row(what, managed, await bootWith(machine, hook)),
-    row('without, a real /etc', real, await bootWithout(machine, hook)),
+    { what, disk: managed, how: await bootWith(machine, hook), times: [] },
+    { what: 'without, a real /etc', disk: real, how: await bootWithout(machine, hook), times: [] },
   ];
   const groups = [await rowsOf('addon', 'the add-on'), await rowsOf('init', 'the init wrapper')];
   // The first of each is not counted.

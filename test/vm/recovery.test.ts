@@ -40,10 +40,14 @@ async function manage(): Promise<Managed> {
   const image = join(scratch, 'image');
   await insist([activate, 'generate', closures['two'] ?? '', '--output', image, '--image', 'squashfs']);
   const disk = await forkDisk({ file: machine.disk, format: 'raw' }, scratch);
-  const closure = (name: string): string => `activate switch "$PWD/${name}"`;
-  const run = ['set -e', closure('one'), closure('image'), closure('three'), installOf.addon, noteRoles('roles')].join(
-    '\n',
-  );
+  const run = [
+    'set -e',
+    'activate switch "$PWD/one"',
+    'activate switch "$PWD/image"',
+    'activate switch "$PWD/three"',
+    installOf.addon,
+    noteRoles('roles'),
+  ].join('\n');
   const payload = { one: closures['one'] ?? '', image, three: closures['three'] ?? '' };
   const booted = await boot(machine, disk, { writes: 'keep', run, payload });
   expect({ ended: booted.ended, status: booted.status, stderr: booted.results['stderr'] }).toEqual({

@@ -32,13 +32,15 @@ interface Chain {
   readonly took: Readonly<Record<string, Promise<Booted>>>;
 }
 
+function install(hook: Hook | undefined, ...then: readonly string[]): string {
+  return hook === undefined ? 'true' : ['set -e', installOf[hook], ...then].join('\n');
+}
+
 /** Boots one machine with one hook after the other: each boot describes the machine, then installs the next hook. */
 async function startChain(suite: Suite): Promise<Chain> {
   const machine = await machineFiles(suite);
   const pristine: Disk = { file: machine.disk, format: 'raw' };
   const disk = await forkDisk(pristine, scratch);
-  const install = (hook: Hook | undefined, ...then: readonly string[]): string =>
-    hook === undefined ? 'true' : ['set -e', installOf[hook], ...then].join('\n');
   const hows = new Map(hooks.map((hook) => [hook, bootWith(machine, hook)]));
   let before = boot(machine, disk, { writes: 'keep', run: [install(hooks[0]), COPY, SWITCH, FORGET].join('\n') });
   const took: Record<string, Promise<Booted>> = { installing: before };

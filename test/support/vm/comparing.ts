@@ -15,10 +15,10 @@ export function describedBy({ results }: Booted): Described {
 /** What the second has and the first has not, and the other way round, e.g. `modules: + loop`. */
 export function differencesOf(first: Described, second: Described): string[] {
   const aspects = [...new Set([...Object.keys(first), ...Object.keys(second)])].toSorted();
-  return aspects.flatMap((aspect) => [
-    ...missingFrom(second[aspect] ?? [], first[aspect] ?? []).map((line) => `${aspect}: - ${line}`),
-    ...missingFrom(first[aspect] ?? [], second[aspect] ?? []).map((line) => `${aspect}: + ${line}`),
-  ]);
+  return aspects.flatMap((aspect) => {
+    const gone = missingFrom(second[aspect] ?? [], first[aspect] ?? []).map((line) => `${aspect}: - ${line}`);
+    return gone.concat(missingFrom(first[aspect] ?? [], second[aspect] ?? []).map((line) => `${aspect}: + ${line}`));
+  });
 }
 
 function missingFrom(lines: readonly string[], from: readonly string[]): string[] {

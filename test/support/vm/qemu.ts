@@ -113,19 +113,19 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   if (how === undefined && !found && text === '') throw new Error(`qemu: ${await complaint}`);
   const ended: Booted['ended'] = (how as 'run' | 'emergency' | undefined) ?? otherwise;
   const booted: Booted = { ended, status: Number(status ?? -1), results, console: text, seconds };
-  keepForPeople(booted, options);
+  keepForPeople(booted, { ...options, cpuSeconds: Number(qemu.resourceUsage()?.cpuTime.total ?? 0) / 1e6 });
   return booted;
 }
 
 /** `KEEP_BOOTS=DIRECTORY` leaves what each boot said there, for whoever wants to know why a test fails. */
-function keepForPeople(booted: Booted, options: BootOptions): void {
+function keepForPeople(booted: Booted, how: BootOptions & { readonly cpuSeconds: number }): void {
   const top = process.env['KEEP_BOOTS'];
   if (top === undefined) return;
   const directory = join(top, new Date().toISOString());
   const files = {
     ...booted.results,
     console: booted.console,
-    'options.json': JSON.stringify({ ...options, ...booted, console: '', results: '' }, undefined, 1),
+    'options.json': JSON.stringify({ ...how, ...booted, console: '', results: '' }, undefined, 1),
   };
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
@@ -200,32 +200,17 @@ function commandOf(directory: string, machine: MachineFiles, disk: Disk, options
     ...disks.map((each, index) => driveOf(4 + index, each, 'keep')),
   ];
   return [
-    ...[
-      'qemu-system-x86_64',
-      '-accel',
-      'tcg,thread=multi',
-      '-cpu',
-      'max',
-      '-smp',
-      `${PROCESSORS}`,
-      '-m',
-      `${MEMORY_MIB}`,
-    ],
-    ...[
-      '-M',
-      'q35,usb=off,smbus=off',
-      '-nodefaults',
-      '-no-user-config',
-      '-display',
-      'none',
-      '-monitor',
-      'none',
-      '-no-reboot',
-    ],
-    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ...['-kernel', machine.kernel, '-append', `${commandLine} ${append}`],
+    'qemu-system-x86_64',
+    ...`-accel tcg,thread=multi -cpu max -smp ${PROCESSORS} -m ${MEMORY_MIB} -M q35,usb=off,smbus=off`.split(' '),
+    ...'-nodefaults -no-user-config -display none -monitor none -no-reboot'.split(' '),
+    ...'-chardev stdio,id=console,signal=off -serial chardev:console'.split(' '),
     // One controller with several namespaces: the names nvme0n1, nvme0n2, … cannot race.
-    ...['-device', 'nvme,id=nvme,serial=vm-test', ...drives.flat()],
+    ...'-device nvme,id=nvme,serial=vm-test'.split(' '),
+    ...drives.flat(),
+    '-kernel',
+    machine.kernel,
+    '-append',
+    `${commandLine} ${append}`,
     ...(initrds.length > 0 ? ['-initrd', concatenate(initrds, join(directory, 'initrd'))] : []),
   ];
 }
@@ -237,10 +222,8 @@ function driveOf(
   cache: 'unsafe' | 'writeback' = 'unsafe',
 ): string[] {
   const snapshot = writes === 'keep' ? 'off' : 'on';
-  return [
-    ...['-drive', `file=${file},format=${format},if=none,id=disk${number},cache=${cache},snapshot=${snapshot}`],
-    ...['-device', `nvme-ns,drive=disk${number},bus=nvme,nsid=${number}`],
-  ];
+  const drive = `file=${file},format=${format},if=none,id=disk${number},cache=${cache},snapshot=${snapshot}`;
+  return ['-drive', drive, '-device', `nvme-ns,drive=disk${number},bus=nvme,nsid=${number}`];
 }
 
 /** Archives for the kernel, each at a multiple of four bytes. */
