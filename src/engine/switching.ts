@@ -148,8 +148,14 @@ function isIdle(machine: Machine, prepared: Prepared, scope: Scope): boolean {
     (to.overlay === undefined || isShown(machine, to.overlay)) &&
     !decisions.some(isVisible) &&
     !prepared.wrappers.moves &&
+    !isToBeRecorded(prepared) &&
     isKeptAlready(prepared);
   return isAsWanted && (scope === 'live' || (state.default === to.number && tries.from === tries.to));
+}
+
+/** Whether a boot moved originals: the ledger has to say so. */
+function isToBeRecorded({ boot }: Prepared): boolean {
+  return boot !== undefined && boot.restored.size + boot.displaced.size > 0;
 }
 
 /** Whether the record says already which of the machine's own is kept. */

@@ -284,13 +284,17 @@ if [ -f "$STATE/transition.json" ]; then
   say "the transition from generation $from to $to was interrupted"
 fi
 # What may be in /etc: the generation that was live, those of a transition, and those of boots that nobody settled.
-placed=$live
+placed=$live sure=$live room=
 case $phase in swap | undo) placed="$from $to" ;; esac
 if [ -f "$JOURNAL" ]; then
   while read -r what rest; do
     case $what in
-      from) for each in $rest; do if is_number "$each"; then placed="$placed $each"; fi; done ;;
-      done) placed=$rest ;;
+      from)
+        for each in $rest; do case " $placed " in *" $each "*) ;; *) ! is_number "$each" || placed="$placed $each" ;; esac; done
+        x=${rest##* to }
+        [ "${x%% *}" = "$room" ] || room='' ;;
+      room) room=$rest ;;
+      done) placed=$rest sure=$rest room='' ;;
     esac
   done <"$JOURNAL"
 fi

@@ -11,3 +11,12 @@ for program in mount umount modprobe readlink ln mv cp rm mkdir cat sync sleep s
   copy_exec "$path" "/usr/bin/$program"
 done
 manual_add_modules loop squashfs erofs overlay
+
+# What the closure asks for.
+if [ -e /usr/lib/activate/before-mount ]; then
+  copy_file script /usr/lib/activate/before-mount /usr/lib/activate/before-mount
+fi
+if [ -d /usr/lib/activate/kernel ]; then
+  # shellcheck disable=SC2154 # mkinitramfs exports DESTDIR
+  cp -a /usr/lib/activate/kernel "$DESTDIR/usr/lib/activate/kernel"
+fi

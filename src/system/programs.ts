@@ -35,6 +35,8 @@ const packages: Readonly<Record<string, string>> = {
   umount: 'mount',
   setcap: 'libcap2-bin',
   modinfo: 'kmod',
+  dracut: 'dracut',
+  'update-initramfs': 'initramfs-tools',
 };
 
 /**

@@ -187,6 +187,35 @@ describe('install', () => {
     });
   });
 
+  test.each<[string, string[], string[]]>([
+    [
+      'dracut',
+      ['/usr/bin/dracut'],
+      ['/usr/lib/activate/before-mount', '/usr/lib/dracut/dracut.conf.d/51-activate-closure.conf'],
+    ],
+    [
+      'initramfs-tools',
+      INITRAMFS,
+      ['/usr/lib/activate/before-mount', '/usr/share/initramfs-tools/scripts/local-top/activate-before-mount'],
+    ],
+    ['init', [], []],
+  ])('with %s has what the closure wants in an initrd', async (hook, paths, files) => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, ...paths);
+      const activate = insistOn(sandbox);
+      const policy = 'schema = 1\n[initrd]\nbefore-mount = [["true"]]\n';
+      await activate('install');
+      await activate('switch', writeClosure(sandbox, 'one', { 'activation.toml': policy, 'etc/motd': '' }));
+      const later = await installed(sandbox);
+      expect(later.hook).toBe(hook);
+      const made = later.files.filter(({ action, path }) => action === 'create' && !path.includes('/systemd/'));
+      expect(made.map(({ path }) => path)).toEqual(files);
+      await activate('switch', writeClosure(sandbox, 'two', { 'etc/motd': '' }));
+      await activate('install');
+      for (const file of files) expect(existsSync(sandbox.on(file))).toBe(false);
+    });
+  });
+
   test('refuses a oneshot while there are links that are read before it', async () => {
     await withSandbox(async (sandbox) => {
       makeMachine(sandbox);
@@ -199,7 +228,9 @@ describe('install', () => {
         ) as string,
       });
       await insistOn(sandbox)('install');
-      expect((await activate('status')).stdout).toContain('hook     init: an init that starts the real one\n');
+      expect((await activate('status')).stdout).toContain(
+        'hook     init: an init that starts the real one; this boot began without it\n',
+      );
     });
   });
 });
@@ -240,12 +271,15 @@ describe('with a oneshot', () => {
   });
 });
 
-test('without a hook a switch says what the next boot would find, and does it', async () => {
+test('without a hook a switch of a machine that was booted says what the next boot would find, and does it', async () => {
   await withSandbox(async (sandbox) => {
     const said: string[] = [];
     const warn = (message: string): void => void said.push(message);
     const log = { debug: () => undefined, info: () => undefined, warn, error: () => undefined };
     const run = (...argv: string[]) => runActivate(['--root', sandbox.root, ...argv], { log });
+    await run('switch', writeClosure(sandbox, 'one', { 'etc/motd': '1' }));
+    expect(said).toEqual([]);
+    mkdirSync(sandbox.on('/run/systemd/system'), { recursive: true });
     expect(await run('switch', writeClosure(sandbox, 'one', { 'etc/motd': '' }))).toMatchObject({ status: 0 });
     expect(said).toEqual([
       'no boot hook is installed: the next boot would find links that lead nowhere; `activate install` before you reboot',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type HookFile, hookFiles } from '../../src/core/hooks/files';
 import { hookNames } from '../../src/core/hooks/hook';
@@ -15,6 +15,8 @@ function run(program: string, ...args: readonly string[]): { readonly status: nu
   if (error !== undefined) throw error;
   return { status, said: stdout + stderr };
 }
+
+const input = { program: '/usr/bin/true', closure: [], modules: [] };
 
 const fine = { status: 0, said: '' };
 
@@ -46,7 +48,7 @@ function textOf(file: HookFile | undefined): string {
 describe.each([...hookNames])('the units of %s', (hook) => {
   test('are what systemd takes', async () => {
     await withSandbox(({ root }) => {
-      const files = hookFiles(hook, '/usr/bin/true').filter(({ path }) => path.includes('/systemd/'));
+      const files = hookFiles(hook, input).filter(({ path }) => path.includes('/systemd/'));
       place(root, files);
       const units = files.filter((file) => 'bytes' in file && file.path.endsWith('.service'));
       const paths = units.map(({ path }) => join(root, path));
@@ -55,10 +57,33 @@ describe.each([...hookNames])('the units of %s', (hook) => {
   });
 });
 
+describe.each([[['dash']], [['busybox', 'ash']]])('the plugin of kernel-install, run by %p', (shell) => {
+  test.each<[string, string, string[], string[], string[]]>([
+    ['puts the add-on beside an initrd that was made', 'add', ['initrd'], [], ['initrd', 'initrd-zz-activate.cpio']],
+    ['puts it beside one that was named', 'add', [], ['named'], ['initrd-zz-activate.cpio']],
+    ['makes no initrd of it alone', 'add', ['microcode'], [], ['microcode']],
+    ['has nothing to do with removals', 'remove', ['initrd'], [], ['initrd']],
+  ])('%s', async (_, verb, staged, named, expected) => {
+    await withSandbox(({ on }) => {
+      mkdirSync(on('/staging'));
+      for (const name of ['addon', 'named', ...staged.map((each) => `staging/${each}`)])
+        writeFileSync(on(`/${name}`), name);
+      const plugin = readFileSync(join(HOOKS, 'kernel-install.sh'), 'utf8');
+      writeFileSync(on('/plugin'), plugin.replaceAll('/usr/lib/activate/addon.cpio', on('/addon')));
+      const [program = '', ...args] = shell;
+      const { status, stderr } = spawnSync(
+        program,
+        [...args, on('/plugin'), verb, '6.1', '/boot/6.1', '/vmlinuz', ...named.map((name) => on(`/${name}`))],
+        { encoding: 'utf8', env: { PATH: process.env['PATH'], KERNEL_INSTALL_STAGING_AREA: on('/staging') } },
+      );
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(readdirSync(on('/staging')).toSorted()).toEqual(expected);
+    });
+  });
+});
+
 test('what is asked of machines that boot is what facts say they need', () => {
-  const unit = hookFiles('dracut', '/usr/bin/true').find(({ path }) =>
-    path.endsWith('/system/activate-initrd.service'),
-  );
+  const unit = hookFiles('dracut', input).find(({ path }) => path.endsWith('/system/activate-initrd.service'));
   const text = textOf(unit);
   for (const line of [
     'Requires=initrd-root-fs.target initrd-fs.target',

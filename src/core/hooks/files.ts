@@ -8,6 +8,7 @@ import dracut from '../../hooks/dracut.conf' with { type: 'text' };
 import init from '../../hooks/init.sh' with { type: 'text' };
 import initramfsHook from '../../hooks/initramfs-tools-hook.sh' with { type: 'text' };
 import initramfsInitBottom from '../../hooks/initramfs-tools-init-bottom.sh' with { type: 'text' };
+import initramfsLocalTop from '../../hooks/initramfs-tools-local-top.sh' with { type: 'text' };
 import initramfsLocalBottom from '../../hooks/initramfs-tools-local-bottom.sh' with { type: 'text' };
 import kernelInstall from '../../hooks/kernel-install.sh' with { type: 'text' };
 import sysusersNeedsBoot from '../../hooks/sysusers-needs-boot.conf' with { type: 'text' };
@@ -31,13 +32,21 @@ const INITRAMFS = '/usr/share/initramfs-tools';
 /** What the texts have in place of the program. */
 const PROGRAM = '@ACTIVATE@';
 
+/** What the files of a hook depend on besides the hook. */
+export interface HookInput {
+  /** Where `activate` is on the machine that boots. */
+  readonly program: string;
+  /** What the closure of the default generation wants in an initrd. */
+  readonly closure: readonly AddonMember[];
+  /** The names of modules among that, for kernels that it does not know. */
+  readonly modules: readonly string[];
+}
+
 /**
  * What a hook needs, in the order of its paths. Nothing of it is in /etc, which is managed: units are enabled by links beside them.
- *
- * @param program where `activate` is on the machine that boots
  */
-export function hookFiles(hook: HookName, program: string): HookFile[] {
-  return [...common(program), ...own[hook]()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+export function hookFiles(hook: HookName, input: HookInput): HookFile[] {
+  return [...common(input.program), ...own[hook](input)].toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** What is appended to a systemd initrd so that it shows the default generation, without modules. */
@@ -64,22 +73,26 @@ function common(program: string): HookFile[] {
   ];
 }
 
-const own: Readonly<Record<HookName, () => HookFile[]>> = {
-  dracut: () => [
+const own: Readonly<Record<HookName, (input: HookInput) => HookFile[]>> = {
+  dracut: (input) => [
     ...initrdUnit(),
+    ...closureFiles(input),
+    ...dracutLines(input),
     text('/usr/lib/dracut/dracut.conf.d/50-activate.conf', dracut, 'has dracut take in what is needed'),
   ],
-  'initramfs-tools': () => [
+  'initramfs-tools': (input) => [
+    ...closureFiles(input),
+    ...(input.closure.length === 0 ? [] : [initramfsBeforeMount]),
     executable(`${INITRAMFS}/hooks/activate`, initramfsHook, 'has update-initramfs take in what is needed'),
     executable(`${INITRAMFS}/scripts/local-bottom/activate`, initramfsLocalBottom, 'mounts what holds the state'),
     executable(`${INITRAMFS}/scripts/init-bottom/activate`, initramfsInitBottom, 'shows a generation in the initrd'),
   ],
-  addon: () => [
+  addon: ({ closure }) => [
     {
       path: `${LIBRARY}/addon.cpio` as TargetPath,
       why: 'is a second initrd',
       mode: 0o644,
-      bytes: renderAddon(addonMembers()),
+      bytes: renderAddon([...addonMembers(), ...closure]),
     },
     executable('/usr/lib/kernel/install.d/60-activate.install', kernelInstall, 'gives each kernel the second initrd'),
   ],
@@ -93,6 +106,32 @@ const own: Readonly<Record<HookName, () => HookFile[]>> = {
     ),
   ],
 };
+
+/** What a closure wants in an initrd, where the machine has it for whatever makes its initrds. */
+function closureFiles({ closure }: HookInput): HookFile[] {
+  return closure.flatMap((member): HookFile[] => {
+    const path = `/${member.path}` as TargetPath;
+    if (member.kind === 'directory') return [];
+    if (member.kind === 'symlink') return [{ path, linkText: member.linkText, why: WANTED }];
+    return [{ path, mode: member.mode, bytes: member.bytes, why: WANTED }];
+  });
+}
+
+const WANTED = 'is what [initrd] of the closure asks for';
+
+const initramfsBeforeMount = executable(
+  `${INITRAMFS}/scripts/local-top/activate-before-mount`,
+  initramfsLocalTop,
+  'does what [initrd] of the closure asks for',
+);
+
+function dracutLines({ closure, modules }: HookInput): HookFile[] {
+  const items = closure.filter(({ kind }) => kind !== 'directory').map(({ path }) => `install_items+=" /${path} "\n`);
+  const drivers = modules.map((module) => `add_drivers+=" ${module} "\n`);
+  if (items.length + drivers.length === 0) return [];
+  const content = `# Made by activate: what [initrd] of activation.toml asks for.\n${[...items, ...drivers].join('')}`;
+  return [text('/usr/lib/dracut/dracut.conf.d/51-activate-closure.conf', content, WANTED)];
+}
 
 function initrdUnit(): HookFile[] {
   return unit('activate-initrd.service', activateInitrd, 'shows a generation in the initrd');

@@ -14,11 +14,6 @@ export const hookTitles: Readonly<Record<HookName, string>> = {
   oneshot: 'a service early at boot, with a daemon-reload',
 };
 
-/** Whether a hook is over before PID 1 of the real root reads /etc. */
-export function isBeforeInit(hook: HookName): boolean {
-  return hook !== 'oneshot';
-}
-
 /** Whether a hook works in an initrd, which has mounted little. */
 export function isInInitrd(hook: HookName): boolean {
   return initrdHooks.some((each) => each === hook);

@@ -16,6 +16,8 @@ export interface HooksRecord {
   readonly files: readonly InstalledFile[];
   /** Those that were made for the files, the topmost first. */
   readonly directories: readonly TargetPath[];
+  /** The digest of what the closure wants in an initrd, where that was installed. */
+  readonly initrd?: string | undefined;
 }
 
 export const HOOKS_RECORD = joinTarget(STATE, 'hooks.json');
@@ -32,6 +34,7 @@ const schema = v.strictObject({
     ]),
   ),
   directories: v.array(target),
+  initrd: v.optional(v.string()),
 });
 
 export function renderHooksRecord(record: HooksRecord): string {

@@ -2,7 +2,7 @@ import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
 import { type Choice, chooseHook } from '../../core/hooks/choose';
 import { type HookFile, hookFiles } from '../../core/hooks/files';
-import type { HookName } from '../../core/hooks/hook';
+import { type HookName, isInInitrd } from '../../core/hooks/hook';
 import { type Next, nextSteps } from '../../core/hooks/next';
 import {
   type FileStep,
@@ -23,6 +23,7 @@ import { withLockedMachine } from '../locked';
 import { heldDescriptors, type Machine, withMachine } from '../machine';
 import { readMachineFacts } from './facts';
 import { linksOf } from './guarding';
+import { readWantedInitrd } from './wanted';
 import { findHookFile, refuseUnwritable, writeSteps } from './placing';
 import { readHooksRecord } from './recorded';
 
@@ -49,12 +50,12 @@ export interface Installed extends Choice {
 export function install(context: Context, { asked, initrds }: InstallOptions): Promise<Installed> {
   return withLockedMachine(context, async (machine) => {
     if (initrds === 'rebuild') refuseForeignInitrds(machine);
-    const { choice, plan, recorded } = prepareInstall(context, machine, asked);
+    const { choice, plan, recorded, initrd } = prepareInstall(context, machine, asked);
     const { steps } = plan;
     const next = nextSteps(choice.hook, 'install');
-    if (isIdle(plan) && recorded?.hook === choice.hook && initrds === 'leave')
+    if (isIdle(plan) && recorded?.hook === choice.hook && recorded.initrd === initrd && initrds === 'leave')
       return { ...choice, state: 'nothing to do', steps, next };
-    carryOut(machine, { hook: choice.hook, plan, recorded });
+    carryOut(machine, { hook: choice.hook, plan, recorded, initrd });
     const left = initrds === 'rebuild' ? await rebuild(machine, next) : next;
     return { ...choice, state: 'installed', steps, next: left };
   });
@@ -68,7 +69,7 @@ export function previewInstall(context: Context, asked: HookName | undefined): P
   });
 }
 
-interface PreparedInstall {
+interface PreparedInstall extends Pick<HooksRecord, 'initrd'> {
   readonly choice: Choice;
   readonly plan: InstallPlan;
   readonly recorded: HooksRecord | undefined;
@@ -78,10 +79,12 @@ function prepareInstall(context: Context, machine: Machine, asked: HookName | un
   const recorded = readHooksRecord(machine);
   const choice = chooseHook(readMachineFacts(machine), asked);
   refuseDanglingLinks(machine, choice.hook);
-  const plan = planOn(context, machine, [hookFiles(choice.hook, programPath(context, machine)), recorded]);
+  const { closure, modules, digest } = readWantedInitrd(machine);
+  const files = hookFiles(choice.hook, { program: programPath(context, machine), closure, modules });
+  const plan = planOn(context, machine, [files, recorded]);
   refuseConflicts(machine, plan);
   refuseUnwritable(machine, plan.steps);
-  return { choice, plan, recorded };
+  return { choice, plan, recorded, initrd: isInInitrd(choice.hook) ? digest : undefined };
 }
 
 function planOn(
@@ -136,18 +139,18 @@ function refuseConflicts({ root }: Machine, { conflicts }: InstallPlan): void {
   });
 }
 
-interface Change {
+interface Change extends Pick<HooksRecord, 'initrd'> {
   readonly hook: HookName;
   readonly plan: InstallPlan;
   readonly recorded: HooksRecord | undefined;
 }
 
-function carryOut(machine: Machine, { hook, plan, recorded }: Change): void {
+function carryOut(machine: Machine, { hook, plan, recorded, initrd }: Change): void {
   const paths = plan.steps.filter(({ action }) => action === 'create').map(pathOf);
   const made = missingDirectories(paths, (path) => readStatus(machine.root, path) !== undefined);
   const directories = [...new Set([...(recorded?.directories ?? []), ...made])].toSorted();
   const before = { hook, files: [...(recorded?.files ?? []), ...plan.files], directories };
-  writeSteps(machine, plan.steps, { before, after: { hook, files: plan.files, directories } });
+  writeSteps(machine, plan.steps, { before, after: { hook, files: plan.files, directories, initrd } });
 }
 
 /** @throws {ActivateError} `USAGE` */

@@ -1,7 +1,7 @@
 import type { Context } from '../../context';
-import { addonMembers } from '../../core/boot/addon';
 import { type AddonMember, parseAddon, renderAddon } from '../../core/boot/archive';
 import type { InitrdRecord } from '../../core/boot/initrd';
+import { addonMembers } from '../../core/hooks/files';
 import { joinTarget, parentOf, type TargetPath } from '../../core/path';
 import { makeDirectories } from '../../system/changing';
 import { createFile } from '../../system/copying';

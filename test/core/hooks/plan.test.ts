@@ -106,7 +106,7 @@ describe('a file of a hook', () => {
 });
 
 describe.each([...hookNames])('the hook %s', (hook) => {
-  const files = hookFiles(hook, '/opt/activate/bin/activate');
+  const files = hookFiles(hook, { program: '/opt/activate/bin/activate', closure: [], modules: [] });
 
   test('has nothing in /etc, which is managed', () => {
     for (const each of files) expect(each.path).toStartWith('/usr/');
