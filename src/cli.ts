@@ -5,6 +5,7 @@ import { declareDiff } from './commands/diff';
 import { declareGc } from './commands/gc';
 import { declareGenerate } from './commands/generate';
 import { declareHelp } from './commands/help';
+import { declareInstall, declareUninstall } from './commands/install';
 import { declareList } from './commands/list';
 import { declareResume } from './commands/resume';
 import { declareSchema } from './commands/schema';
@@ -73,6 +74,8 @@ function declareCommands(
   declareGc(program, run);
   declareVerify(program, run);
   declareWatch(program, run);
+  declareInstall(program, run);
+  declareUninstall(program, run);
   declareBackups(program, run);
   declareCompletion(program, run);
   declareHelp(program, run);

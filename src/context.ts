@@ -21,6 +21,8 @@ export interface Context {
   /** Who runs this: 0 is root. */
   readonly uid: number;
   readonly version: string;
+  /** Where this program is; `undefined` where it is run from source. */
+  readonly executable: string | undefined;
   /** How long to wait for another activation to end, in milliseconds. */
   readonly lockWaitMs: number;
   /** Results are one JSON document. */

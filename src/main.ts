@@ -78,6 +78,7 @@ function contextFor({ root, json, logLevel, logFormat, color, quiet, wait }: Glo
     workingDirectory: process.cwd(),
     uid: process.geteuid?.() ?? 0,
     version,
+    executable: version === 'source' ? undefined : process.execPath,
     lockWaitMs: wait * 1000,
     json,
     now: () => Date.now(),

@@ -313,6 +313,7 @@ test('what was interrupted comes first', async () => {
     expect(switched).toMatchObject({ status: 0, stderr: '' });
     expect(second.said).toEqual([
       'the transition from generation 2 to 3 had been interrupted; it was undone, and generation 2 was live before this command began',
+      'no boot hook is installed: the next boot would find links that lead nowhere; `activate install` before you reboot',
     ]);
   });
 });

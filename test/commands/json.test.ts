@@ -114,6 +114,15 @@ describe('--json prints one document with a schema', () => {
     [['resume'], ['schema', 'state']],
     [['list'], ['schema', 'generations', 'live', 'default', 'booted']],
     [
+      ['install', '--oneshot', '--dry-run'],
+      ['schema', 'hook', 'why', 'state', 'files', 'next'],
+    ],
+    [
+      ['install', '--oneshot'],
+      ['schema', 'hook', 'why', 'state', 'files', 'next'],
+    ],
+    [['uninstall'], ['schema', 'hook', 'removed', 'left', 'next']],
+    [
       ['gc', '--keep', '0'],
       ['schema', 'removed'],
     ],
@@ -131,6 +140,7 @@ describe('--json prints one document with a schema', () => {
         'claims',
         'columns',
         'generations',
+        'hook',
         'interrupted',
         'pointer',
         'content',

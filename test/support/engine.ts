@@ -19,6 +19,7 @@ export function contextOn(root: string, overrides: Partial<Context> = {}): Conte
     workingDirectory: '/',
     uid: process.geteuid?.() ?? 0,
     version: 'test',
+    executable: undefined,
     lockWaitMs: 0,
     json: false,
     now: () => (now += 1000),

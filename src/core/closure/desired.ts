@@ -5,7 +5,9 @@ import { type Item, type Listing, readSidecars } from './listing';
 import type { ClosureFormat } from '../records/manifest';
 import { ancestorsOf, nameOf, parentOf, type TargetPath } from '../path';
 import { ASIDE } from '../plan/draft';
-import { builtInRules, compileRules, type Policy, type Rule } from '../policy/policy';
+import type { HookName } from '../hooks/hook';
+import { hookRules } from '../hooks/real';
+import { builtInRules, compileRules, isAccountFile, type Policy, type Rule } from '../policy/policy';
 import { whyNotRepresentable } from '../snippet/snippet';
 import { type Owner, parseOwner, resolveOwner } from './users';
 
@@ -16,6 +18,8 @@ export interface Wish {
   readonly policy: Policy;
   readonly users: ReadonlyMap<string, number>;
   readonly groups: ReadonlyMap<string, number>;
+  /** The boot hook of the machine that shows it. */
+  readonly hook?: HookName | undefined;
 }
 
 /**
@@ -29,13 +33,16 @@ export interface Wish {
 export function desiredEntries(wish: Wish): Entry[] {
   // A rule that only says what to do about conflicts has no say in where a path goes, and hides no built-in rule.
   const placing = wish.policy.rules.filter(({ place }) => place !== undefined);
-  const rules = [...placing, ...builtInRules.filter((rule) => appliesTo(rule, wish.format))];
+  const builtIn = [...builtInRules.filter((rule) => appliesTo(rule, wish.format)), ...hookRules(wish.hook)];
+  const rules = [...placing, ...builtIn];
   const job: Job = { wish, ruleFor: compileRules(rules), sidecars: readSidecars(wish.listing), opaque: new Map() };
   const entries: Entry[] = [];
   for (const item of wish.listing.items) {
     refuseUnplaceable(item, wish.listing);
     const entry = desiredEntry(job, item);
-    if (entry !== undefined) entries.push(entry);
+    if (entry === undefined) continue;
+    refuseAccountLink(entry, job.ruleFor(item.path, 'other'));
+    entries.push(entry);
   }
   return wish.format === 'tree' ? entries : withoutIdleDirectories(entries);
 }
@@ -220,6 +227,19 @@ function refuseUnplaceable(item: Item, { closure }: Listing): void {
     (nameOf(item.path).startsWith(ASIDE) ? `names that begin with ${ASIDE} are kept for activate itself` : undefined);
   if (why === undefined) return;
   throw new ActivateError('CLOSURE', why, { path: item.path, hint: `Rename it in ${closure}.` });
+}
+
+/**
+ * Links to accounts would lead nowhere whenever the pointer is missing, and nobody could log in; what changes accounts replaces
+ * them, and insists on a file for its lock.
+ */
+function refuseAccountLink({ path, kind, place }: Entry, rule: Rule | undefined): void {
+  if (kind === 'file' ? place !== 'link' : kind === 'directory') return;
+  if (!isAccountFile(path)) return;
+  throw new ActivateError('POLICY', 'this is never a link', {
+    path: rule === undefined ? path : `${rule.origin}, for ${path}`,
+    hint: 'Have the policy say place = "seed", "copy" or "skip" for it.',
+  });
 }
 
 /** Drops directories without any entry below them: in a store closure only links are entries. */

@@ -74,6 +74,7 @@ on-drift = "merge"
         text(
           'seed for passwd, group, shadow, gshadow, subuid and subgid with their backups, machine-id and the ssh host keys; in trees also',
           'hostname, adjtime, resolv.conf, mtab and fstab. copy for sudoers and sudoers.d. skip for .pwd.lock.',
+          'copy for what is read before the boot hook of the machine runs: see boot. Accounts and .pwd.lock are never links, whatever a rule says.',
         ),
       ],
     },
@@ -108,6 +109,75 @@ const exitStatus: Topic = {
   ],
 };
 
+const boot: Topic = {
+  name: 'boot',
+  summary: 'what shows a generation when the machine boots',
+  sections: [
+    {
+      title: 'Boot hooks',
+      blocks: [
+        text(
+          'The pointer is in /run, which is empty at boot: until a hook makes it again, every link leads nowhere. activate install chooses one by',
+          'what the machine has, in this order. activate install --dry-run says which, why, and every file of it.',
+        ),
+        {
+          kind: 'terms',
+          terms: [
+            [
+              '--initrd dracut',
+              'In initrds made by dracut: a file in /usr/lib/dracut/dracut.conf.d. Then: dracut --regenerate-all --force.',
+            ],
+            [
+              '--initrd initramfs-tools',
+              'In initrds made by initramfs-tools: a hook and scripts in /usr/share/initramfs-tools. Then: update-initramfs -u -k all.',
+            ],
+            [
+              '--initrd addon',
+              'For any other initrd that runs systemd: /usr/lib/activate/addon.cpio, which a plugin of kernel-install places as a second initrd. Then: kernel-install add.',
+            ],
+            [
+              '--init-wrapper',
+              'Where there is no initrd: /usr/lib/activate/init, which starts the real init. Then: init=/usr/lib/activate/init on the kernel command line.',
+            ],
+            [
+              '--oneshot',
+              'A service that runs first, with a daemon-reload. machine-id, hostname, locale.conf, fstab, crypttab, veritytab, integritytab, modprobe.d and selinux become copies.',
+            ],
+          ],
+        },
+        text(
+          'What holds the state, and what generations show, has to be mounted by then: on the root filesystem, or, with an initrd, with x-initrd.mount in',
+          '/etc/fstab (initramfs-tools: with any line there that mounts a device).',
+        ),
+      ],
+    },
+    {
+      title: 'Kernel command line',
+      blocks: [
+        {
+          kind: 'terms',
+          terms: [
+            ['activate.generation=N|previous', 'Shows this generation, or the one before the default, for this boot.'],
+            ['activate.mode=off|shell', 'Shows none, or opens a shell first.'],
+            ['activate.interactive=1, activate.timeout=SECONDS', 'Asks on the console which generation it shall be.'],
+            ['activate.verify=1', 'Checks each file that is shown against its digest; images are always checked.'],
+            ['activate.debug', 'Prints each command of the boot script.'],
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Recovery',
+      blocks: [
+        text(
+          'Where a generation cannot be shown, the boot takes the default, then the one before it, then the one before that, and brings /etc to it;',
+          'activate status says so. Where none can be shown the boot stops in a shell, and goes on once one can.',
+        ),
+      ],
+    },
+  ],
+};
+
 const files: Topic = {
   name: 'files',
   summary: 'what is where on disk',
@@ -134,6 +204,7 @@ const files: Topic = {
               '/var/lib/activate/generations/N/tries',
               'How many boots the generation has left, while it is on trial: the boot hook counts them down.',
             ],
+            ['/var/lib/activate/hooks.json', 'What activate install put on the machine.'],
             ['/var/lib/activate/backups/N', 'Something that was taken out of the way, and why.'],
             [
               '/var/lib/activate/transition.json',
@@ -147,4 +218,4 @@ const files: Topic = {
 };
 
 /** All that `activate help` tells besides commands. */
-export const topics: readonly Topic[] = [policy, exitStatus, files];
+export const topics: readonly Topic[] = [policy, boot, exitStatus, files];

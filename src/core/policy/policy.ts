@@ -52,6 +52,15 @@ export const builtInRules: readonly Rule[] = [
   builtIn('sudoers.d/**', 'copy'),
 ];
 
+const NEVER_LINKS: ReadonlySet<string> = new Set(
+  ['.pwd.lock', ...ACCOUNTS, ...ACCOUNTS.map((name) => `${name}-`)].map((name) => `/etc/${name}`),
+);
+
+/** Whether a path is one of the files that say who may log in, or their lock. */
+export function isAccountFile(path: TargetPath): boolean {
+  return NEVER_LINKS.has(path);
+}
+
 function builtIn(name: string, place: Place): Rule {
   return { match: `/etc/${name}`, place, origin: 'built-in' };
 }

@@ -4,6 +4,7 @@ import { displayName } from './display';
 import { describeOverlay, type Shown } from './overlay-report';
 import { isImage } from '../records/overlay';
 import { renderAge, renderTable, shortTime } from './table';
+import { type HookName, hookTitles } from '../hooks/hook';
 import type { Claim } from '../status/claims';
 import type { Columns } from '../status/columns';
 import { plural } from './report';
@@ -44,6 +45,8 @@ export interface Status extends Roles {
   readonly pointer: 'right' | 'wrong' | 'missing';
   /** Whether what the live generation shows is still there. */
   readonly content: 'there' | 'not mounted' | 'gone';
+  /** What shows the default generation at boot; `undefined` where `activate install` did nothing. */
+  readonly hook: HookName | undefined;
   /** Those of the generations that are shown through a mount, by number. */
   readonly mounts: Mounts;
   readonly managed: number;
@@ -119,12 +122,13 @@ type AgeOf = (iso: string) => number;
 /** The status on one screen, or as JSON. */
 export function renderStatus(status: Status, form: 'text' | 'json', ageOf: AgeOf): string {
   if (form === 'json')
-    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, boot: status.boot ?? null, passesOver: status.passesOver ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null, unsettled: status.unsettled ?? null }, undefined, 1)}\n`;
+    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, hook: status.hook ?? null, boot: status.boot ?? null, passesOver: status.passesOver ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null, unsettled: status.unsettled ?? null }, undefined, 1)}\n`;
   const lines = [
     `live     ${describe(status, status.live, ageOf)}`,
     `default  ${status.default === status.live ? 'the same' : describe(status, status.default, ageOf)}`,
     `booted   ${status.booted === undefined ? unknownBoot(status) : describe(status, status.booted, ageOf)}`,
     ...bootLines(status.boot),
+    ...hookLines(status),
     ...overlayLines(status),
     ...interruption(status),
     ...unsettledLines(status),
@@ -151,6 +155,13 @@ function describe({ generations, tries }: Status, number: number, ageOf: AgeOf):
   const generation = generations.find((candidate) => candidate.number === number);
   if (generation === undefined) return `generation ${number}`;
   return `generation ${number}, made ${shortTime(generation.created)} (${renderAge(ageOf(generation.created))}): ${[`${displayName(shownClosure(generation))} (${generation.format})`, ...describeTrial(tries[number])].join(', ')}`;
+}
+
+/** Where nothing is managed no boot needs one. */
+function hookLines({ hook, live, default: next, booted }: Status): string[] {
+  if (hook !== undefined) return [`hook     ${hook}: ${hookTitles[hook]}`];
+  if ((live === 0 && next === 0) || booted !== undefined) return [];
+  return ['hook     none: the next boot would find links that lead nowhere; `activate install`'];
 }
 
 /** What is in a store or a tree needs no words. */

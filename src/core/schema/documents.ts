@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { exitStatuses } from '../errors';
 import { closureFormats } from '../records/manifest';
 import { MOST_TRIES } from '../records/tries';
+import { hookNames } from '../hooks/hook';
 import { attitudeRuleSchema } from '../records/generation';
 import { topics } from '../help/topics';
 import {
@@ -12,6 +13,7 @@ import {
   count,
   generationNumber,
   milliseconds,
+  octalMode,
   path,
   paths,
   sha256,
@@ -56,6 +58,11 @@ const boot = v.strictObject({
   brought: v.boolean(),
 });
 const letter = v.picklist(['A', 'M', 'D', 'T']);
+
+const hook = v.picklist(hookNames);
+const written = v.picklist(['create', 'replace', 'keep']);
+/** What is to be done before a hook, or its absence, has an effect. */
+const nextSteps = v.array(v.strictObject({ what: v.string(), command: v.optional(v.array(v.string())) }));
 
 /** A generation, or where two are compared the path of a closure. */
 const compared = v.union([generationNumber, v.string()]);
@@ -117,6 +124,20 @@ export const documents = {
       }),
     ),
   }),
+  install: v.strictObject({
+    ...schema,
+    hook,
+    why: v.string(),
+    state: v.picklist(['installed', 'nothing to do', 'planned']),
+    files: v.array(
+      v.union([
+        v.strictObject({ path, action: written, mode: octalMode, why: v.string() }),
+        v.strictObject({ path, action: written, linkText: v.string(), why: v.string() }),
+        v.strictObject({ path, action: v.picklist(['remove', 'leave']) }),
+      ]),
+    ),
+    next: nextSteps,
+  }),
   list: v.strictObject({
     ...schema,
     generations: v.array(
@@ -151,6 +172,7 @@ export const documents = {
     passesOver: v.nullable(v.string()),
     generations: v.array(v.strictObject(generation)),
     tries: v.record(v.string(), tries),
+    hook: v.nullable(hook),
     mounts: v.record(v.string(), v.strictObject(mount)),
     interrupted: v.nullable(
       v.union([v.literal('unreadable'), v.strictObject({ from: generationNumber, to: generationNumber })]),
@@ -204,6 +226,7 @@ export const documents = {
       elapsedMs: milliseconds,
     }),
   ]),
+  uninstall: v.strictObject({ ...schema, hook: v.nullable(hook), removed: paths, left: paths, next: nextSteps }),
   verify: v.strictObject({
     ...schema,
     generation: generationNumber,

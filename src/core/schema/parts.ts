@@ -9,7 +9,7 @@ export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 export const path = v.pipe(v.string(), v.regex(/^\//));
 export const paths = v.array(path);
 /** Twelve permission bits in octal, e.g. `0644`. */
-const octalMode = v.pipe(v.string(), v.regex(/^[0-7]{4}$/));
+export const octalMode = v.pipe(v.string(), v.regex(/^[0-7]{4}$/));
 export const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 /** ISO 8601 in UTC. */
 export const time = v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/));

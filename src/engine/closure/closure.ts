@@ -26,6 +26,7 @@ import { inClosure, openClosure, readItems } from './items';
 import type { Source } from './source';
 import { tidy } from '../../system/memory';
 import { fillContents, type Unread } from './contents';
+import { installedHook } from '../hooks/recorded';
 import type { Machine } from '../machine';
 import { readWrappers } from '../wrappers/sources';
 
@@ -132,7 +133,9 @@ export function readClosure(
     });
     const owners = readOwners({ machine, top, accounts }, holder);
     const items = itemsWith(listing.items, accounts.fixed);
-    const placed = desiredEntries({ listing: { ...listing, items }, format, policy, ...owners });
+    // A bundle is for machines that nothing is known of here.
+    const hook = holder === 'machine' ? installedHook(machine) : undefined;
+    const placed = desiredEntries({ listing: { ...listing, items }, format, policy, ...owners, hook });
     const known = options.known ?? [];
     refuseUnplaceable(placed, name);
     tidy(placed.length);

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { desiredEntries, foreignDirectories } from '../../../src/core/closure/desired';
 import type { Item } from '../../../src/core/closure/listing';
 import type { Entry } from '../../../src/core/entry';
+import type { HookName } from '../../../src/core/hooks/hook';
 import { ActivateError } from '../../../src/core/errors';
 import { parsePolicy } from '../../../src/core/policy/policy';
 import type { ClosureFormat } from '../../../src/core/records/manifest';
@@ -29,6 +30,7 @@ function desired(
   contents: Readonly<Record<string, Kind>>,
   rules = '',
   format: ClosureFormat = 'tree',
+  hook?: HookName,
 ): readonly Entry[] {
   return desiredEntries({
     listing: { closure: '/c', items: itemsOf(contents) },
@@ -36,6 +38,7 @@ function desired(
     policy: parsePolicy(`schema = 1\n${rules}`, 'p'),
     users: new Map([['alice', 1000]]),
     groups: new Map([['users', 100]]),
+    hook,
   });
 }
 
@@ -100,10 +103,10 @@ describe('in a tree', () => {
       ['seed passwd file 644 0:0'],
     ],
     [
-      'a rule may say that accounts are shown',
+      'a rule may say that accounts are copied',
       { passwd: file },
-      rule('/etc/passwd', 'place = "link"'),
-      ['link passwd file 644 0:0'],
+      rule('/etc/passwd', 'place = "copy"'),
+      ['copy passwd file 644 0:0'],
     ],
     [
       'what is skipped is skipped with all below',
@@ -191,6 +194,39 @@ describe('in a store closure', () => {
   });
 });
 
+describe('what is read before a boot hook runs', () => {
+  const store = {
+    fstab: '/nix/store/0-f',
+    'machine-id': '/nix/store/0-m',
+    hostname: '/nix/store/0-h',
+    hosts: '/nix/store/0-x',
+  };
+
+  test.each<[HookName | undefined, string[]]>([
+    [undefined, ['link fstab', 'link hostname', 'link hosts', 'seed machine-id']],
+    ['init', ['link fstab', 'link hostname', 'link hosts', 'seed machine-id']],
+    ['dracut', ['copy fstab', 'link hostname', 'link hosts', 'seed machine-id']],
+    ['oneshot', ['copy fstab', 'copy hostname', 'link hosts', 'seed machine-id']],
+  ])('is real with %s', (hook, expected) => {
+    const short = inShort(desired(store, '', 'nixos', hook)).map((line) => line.split(' ').slice(0, 2).join(' '));
+    expect(short.toSorted()).toEqual(expected.toSorted());
+  });
+
+  test('is what a policy says all the same, and links of a tree stay what they are', () => {
+    expect(inShort(desired(store, rule('/etc/fstab', 'place = "link"'), 'nixos', 'oneshot'))).toContain(
+      'link fstab symlink /nix/store/0-f',
+    );
+    expect(inShort(desired({ 'locale.conf': 'default/locale' }, '', 'tree', 'oneshot'))).toEqual([
+      'direct locale.conf symlink default/locale',
+    ]);
+    const modules = { 'modprobe.d/': { mode: 0o755 }, 'modprobe.d/x.conf': file };
+    expect(inShort(desired(modules, '', 'tree', 'oneshot'))).toEqual([
+      'directory modprobe.d directory 755 0:0',
+      'copy modprobe.d/x.conf file 644 0:0',
+    ]);
+  });
+});
+
 describe('is refused:', () => {
   function refusal(contents: Readonly<Record<string, Kind>>, rules = '', format: ClosureFormat = 'tree'): string {
     try {
@@ -240,6 +276,34 @@ describe('is refused:', () => {
       rule('/etc/d', 'place = "directory"\nowner = 7'),
       'nixos',
       'POLICY p:2: path[1], for /etc/d: a directory that holds',
+    ],
+    [
+      'accounts through the pointer',
+      { shadow: file },
+      rule('/etc/shadow', 'place = "link"'),
+      'tree',
+      'POLICY p:2: path[1], for /etc/shadow: this is never a link',
+    ],
+    [
+      'accounts that a tree has elsewhere',
+      { 'group-': '/usr/share/group' },
+      '',
+      'tree',
+      'POLICY built-in, for /etc/group-: this is never a link',
+    ],
+    [
+      'the lock of accounts through the pointer',
+      { '.pwd.lock': file },
+      rule('/etc/**', 'place = "link"'),
+      'tree',
+      'POLICY p:2: path[1], for /etc/.pwd.lock: this is never a link',
+    ],
+    [
+      'accounts as a link of a store',
+      { passwd: '/nix/store/0-p' },
+      rule('passwd', 'place = "direct"'),
+      'nixos',
+      'POLICY p:2: path[1], for /etc/passwd: this is never a link',
     ],
     [
       'a sidecar mode',

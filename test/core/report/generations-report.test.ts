@@ -99,6 +99,7 @@ const status: Status = {
   boot: undefined,
   passesOver: undefined,
   tries: {},
+  hook: 'addon',
   generations: [one, two],
   interrupted: undefined,
   unsettled: undefined,
@@ -129,12 +130,13 @@ describe('a status', () => {
         LIVE,
         'default  the same',
         'booted   unknown: no boot hook said so',
+        'hook     addon: an add-on for systemd initrds, placed by kernel-install',
         "paths    3 managed, 0 drifted, 0 kept as the machine's, 0 originals to come back",
       ],
     ],
     [
       'where nothing is managed',
-      { live: 0, default: 0 },
+      { live: 0, default: 0, hook: undefined },
       ['live     generation 0: nothing is managed', 'default  the same', 'booted   unknown: no boot hook said so'],
     ],
     [
@@ -142,6 +144,7 @@ describe('a status', () => {
       {
         default: 10,
         booted: 7,
+        hook: undefined,
         interrupted: { from: 9, to: 10 },
         pointer: 'wrong',
         displaced: 1,
@@ -193,6 +196,7 @@ describe('a status', () => {
       interrupted: null,
       unsettled: null,
       ...more,
+      hook: 'hook' in more ? null : 'addon',
     });
   });
 
@@ -223,7 +227,7 @@ describe('a status', () => {
     ],
   ])('of a boot %s', (_, more, lines) => {
     const text = renderStatus({ ...status, booted: 9, ...more }, 'text', ageOf);
-    expect(text).toContain(`\n${lines.map((line) => `${line}\n`).join('')}paths `);
+    expect(text).toContain(`\n${lines.map((line) => `${line}\n`).join('')}hook `);
   });
 
   test('of a boot whose record is damaged', () => {
@@ -263,6 +267,12 @@ describe('a status', () => {
     ],
   ])('of a default %s says what to do', (_, more, text) => {
     expect(renderStatus({ ...status, ...more }, 'text', ageOf)).toContain(text);
+  });
+
+  test('of a machine that would boot on links that lead nowhere says so', () => {
+    const line = 'hook     none: the next boot would find links that lead nowhere; `activate install`\n';
+    expect(renderStatus({ ...status, hook: undefined }, 'text', ageOf)).toContain(line);
+    expect(renderStatus({ ...status, hook: undefined, booted: 9 }, 'text', ageOf)).not.toContain('hook ');
   });
 
   test('of a generation whose content is gone says what to do', () => {

@@ -22,7 +22,11 @@ const inside = `
  *
  * @param take is given the directory with what the script wrote, before that goes away
  */
-export async function runInTree(root: string, script: string, take: (written: string) => Promise<void>): Promise<string> {
+export async function runInTree(
+  root: string,
+  script: string,
+  take: (written: string) => Promise<void>,
+): Promise<string> {
   const directory = makeTemporaryDirectory();
   try {
     for (const name of ['upper', 'work', 'root']) mkdirSync(join(directory, name));

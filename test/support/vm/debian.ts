@@ -48,7 +48,10 @@ interface Bootstrap {
   readonly flags?: readonly string[];
 }
 
-async function bootstrap(suite: Suite, { archive, include, variant = 'minbase', flags = [] }: Bootstrap): Promise<void> {
+async function bootstrap(
+  suite: Suite,
+  { archive, include, variant = 'minbase', flags = [] }: Bootstrap,
+): Promise<void> {
   await insist([
     ...['mmdebstrap', '--quiet', '--mode=root', '--format=tar', `--variant=${variant}`],
     ...(include.length > 0 ? [`--include=${include.join(',')}`] : []),
@@ -61,6 +64,16 @@ async function bootstrap(suite: Suite, { archive, include, variant = 'minbase', 
 
 /** The mirror that this machine itself uses, else Debian's own. */
 async function mirror(): Promise<string> {
-  const used = await insist(['apt-get', 'indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', 'Origin: Debian']);
-  return used.split('\n').find((each) => each.endsWith('/debian/') || each.endsWith('/debian')) ?? 'http://deb.debian.org/debian';
+  const used = await insist([
+    'apt-get',
+    'indextargets',
+    '--format',
+    '$(REPO_URI)',
+    'Created-By: Packages',
+    'Origin: Debian',
+  ]);
+  return (
+    used.split('\n').find((each) => each.endsWith('/debian/') || each.endsWith('/debian')) ??
+    'http://deb.debian.org/debian'
+  );
 }

@@ -22,8 +22,12 @@ export interface MachineFiles {
 
 /** Enough modules for what is tested; the rest is 85 MB. */
 const modules = [
-  ...['overlayfs', 'erofs', 'squashfs', 'xfs', 'fuse', 'autofs', 'configfs', 'binfmt_misc.ko', 'nls'].map((each) => `fs/${each}`),
-  ...['block/loop.ko', 'block/virtio_blk.ko', 'virtio', 'md/dm-mod.ko', 'firmware/qemu_fw_cfg.ko'].map((each) => `drivers/${each}`),
+  ...['overlayfs', 'erofs', 'squashfs', 'xfs', 'fuse', 'autofs', 'configfs', 'binfmt_misc.ko', 'nls'].map(
+    (each) => `fs/${each}`,
+  ),
+  ...['block/loop.ko', 'block/virtio_blk.ko', 'virtio', 'md/dm-mod.ko', 'firmware/qemu_fw_cfg.ko'].map(
+    (each) => `drivers/${each}`,
+  ),
   ...['lib', 'crypto', 'arch/x86/crypto'],
 ];
 
@@ -54,7 +58,8 @@ export async function machineFiles(suite: Suite): Promise<MachineFiles> {
 async function addModules(root: string, from: { readonly kernel: string; readonly release: string }): Promise<void> {
   const source = join(from.kernel, 'lib/modules', from.release);
   const target = join(root, 'usr/lib/modules', from.release);
-  for (const name of ['modules.builtin', 'modules.builtin.modinfo', 'modules.order']) cpSync(join(source, name), join(target, name));
+  for (const name of ['modules.builtin', 'modules.builtin.modinfo', 'modules.order'])
+    cpSync(join(source, name), join(target, name));
   for (const name of modules) cpSync(join(source, 'kernel', name), join(target, 'kernel', name), { recursive: true });
   cpSync(join(from.kernel, 'boot', `config-${from.release}`), join(root, 'boot', `config-${from.release}`));
   await insist(['chroot', root, 'depmod', from.release]);
@@ -79,7 +84,20 @@ function addGuest(root: string): void {
 
 /** Makes an ext4 filesystem of a tree, with room for what the tests write. */
 export async function makeDisk(tree: string, disk: string): Promise<void> {
-  await insist(['mke2fs', '-q', '-t', 'ext4', '-L', 'root', '-E', 'lazy_itable_init=0,root_owner=0:0', '-d', tree, disk, '1200M']);
+  await insist([
+    'mke2fs',
+    '-q',
+    '-t',
+    'ext4',
+    '-L',
+    'root',
+    '-E',
+    'lazy_itable_init=0,root_owner=0:0',
+    '-d',
+    tree,
+    disk,
+    '1200M',
+  ]);
 }
 
 /** Writes an executable file of root into a filesystem that is not mounted. */

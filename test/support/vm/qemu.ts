@@ -92,7 +92,11 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   writeFileSync(join(directory, 'results.raw'), '');
   truncateSync(join(directory, 'results.raw'), 64 << 20);
   const started = performance.now();
-  const qemu = Bun.spawn(commandOf(directory, machine, disk, options), { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' });
+  const qemu = Bun.spawn(commandOf(directory, machine, disk, options), {
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
   const complaint = new Response(qemu.stderr).text();
   let late = false;
   const timer = setTimeout(() => {
@@ -107,7 +111,13 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   const [, how, status] = /^(run|emergency) (\d+)/u.exec(results['ended'] ?? '') ?? [];
   const otherwise = found ? (options.cut === undefined ? 'until' : 'cut') : late ? 'late' : 'nothing';
   if (how === undefined && !found && text === '') throw new Error(`qemu: ${await complaint}`);
-  return { ended: (how as 'run' | 'emergency' | undefined) ?? otherwise, status: Number(status ?? -1), results, console: text, seconds };
+  return {
+    ended: (how as 'run' | 'emergency' | undefined) ?? otherwise,
+    status: Number(status ?? -1),
+    results,
+    console: text,
+    seconds,
+  };
 }
 
 interface Process {
@@ -117,7 +127,10 @@ interface Process {
 }
 
 /** Reads the console to its end, and types what is to be typed. */
-async function follow(qemu: Process, { answers = [], until, cut }: BootOptions): Promise<{ text: string; found: boolean }> {
+async function follow(
+  qemu: Process,
+  { answers = [], until, cut }: BootOptions,
+): Promise<{ text: string; found: boolean }> {
   const decoder = new TextDecoder();
   const open = [...answers];
   let text = '';
@@ -174,8 +187,28 @@ function commandOf(directory: string, machine: MachineFiles, disk: Disk, options
     ...disks.map((each, index) => driveOf(4 + index, each, 'keep')),
   ];
   return [
-    ...['qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', `${PROCESSORS}`, '-m', `${MEMORY_MIB}`],
-    ...['-M', 'q35,usb=off,smbus=off', '-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-no-reboot'],
+    ...[
+      'qemu-system-x86_64',
+      '-accel',
+      'tcg,thread=multi',
+      '-cpu',
+      'max',
+      '-smp',
+      `${PROCESSORS}`,
+      '-m',
+      `${MEMORY_MIB}`,
+    ],
+    ...[
+      '-M',
+      'q35,usb=off,smbus=off',
+      '-nodefaults',
+      '-no-user-config',
+      '-display',
+      'none',
+      '-monitor',
+      'none',
+      '-no-reboot',
+    ],
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ...['-kernel', machine.kernel, '-append', `${commandLine} ${append}`],
     // One controller with several namespaces: the names nvme0n1, nvme0n2, … cannot race.

@@ -2,7 +2,7 @@ import type { Content, Contents } from '../../closures';
 
 /** What the machine has in the directory that all of this is about, before anything is managed. */
 export const own: Contents = {
-  'site': { directory: 0o755 },
+  site: { directory: 0o755 },
   'site/own': { file: 'of the machine\n', mode: 0o640, uid: 12, gid: 12 },
   'site/own-copied': { file: 'of the machine, copied over\n', mode: 0o600 },
   'site/own-link': { link: 'own' },
@@ -89,7 +89,9 @@ export function sightOf(name: string | undefined): Sight {
   const placed = Object.entries(closure).map(([path, content]) => [path.slice('etc/'.length), content] as const);
   const covered = (path: string): boolean =>
     placed.some(([each, content]) => (each === path && !isDirectory(content)) || path.startsWith(`${each}/`));
-  const sight = new Map(Object.entries(own).flatMap(([path, content]) => (covered(path) ? [] : sights(path, content, 'real'))));
+  const sight = new Map(
+    Object.entries(own).flatMap(([path, content]) => (covered(path) ? [] : sights(path, content, 'real'))),
+  );
   for (const [path, content] of placed) {
     for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1))
       if (!sight.has(path.slice(0, slash))) sight.set(path.slice(0, slash), 'd 755 0 0');

@@ -16,7 +16,9 @@ const saved = resolve(import.meta.dir, '../../../../.cache/power');
 /** Neither is needed here, and both take time. */
 const append = [
   'init=/usr/lib/activate/init',
-  ...['redis-server', 'ssh', 'cron', 'site-broken', 'e2scrub_reap', 'systemd-logind'].map((each) => `systemd.mask=${each}.service`),
+  ...['redis-server', 'ssh', 'cron', 'site-broken', 'e2scrub_reap', 'systemd-logind'].map(
+    (each) => `systemd.mask=${each}.service`,
+  ),
 ].join(' ');
 
 /** A machine that has something of its own, a boot hook, and closures; and what its /etc looks like. */
@@ -43,7 +45,8 @@ export async function makeStock(): Promise<Stock> {
       payload: { closures: join(payload, 'closures'), own: join(payload, 'own'), ...Object.fromEntries(names) },
       run: 'exec sh ./prepare\n',
     });
-    if (ended !== 'run' || status !== 0) throw new Error(`${ended} ${status}: ${results['stderr']}${results['stdout']}`);
+    if (ended !== 'run' || status !== 0)
+      throw new Error(`${ended} ${status}: ${results['stderr']}${results['stdout']}`);
     await insist(['qemu-img', 'convert', '-q', '-O', 'raw', fork.file, join(into, 'disk')]);
     rmSync(fork.file);
     writeFileSync(join(into, 'look'), results['stdout'] ?? '');
@@ -83,7 +86,16 @@ export async function cutAgainAndAgain(
 ): Promise<Figures> {
   const directory = makeTemporaryDirectory();
   const random = randomFrom(seed);
-  const figures = { cuts: 0, duringBoot: 0, looked: 0, acknowledged: 0, finished: 0, undone: 0, brought: 0, wrong: [] as string[] };
+  const figures = {
+    cuts: 0,
+    duringBoot: 0,
+    looked: 0,
+    acknowledged: 0,
+    finished: 0,
+    undone: 0,
+    brought: 0,
+    wrong: [] as string[],
+  };
   let expected: Expected = { either: [undefined] };
   try {
     const base = join(directory, 'disk.raw');
@@ -132,9 +144,21 @@ async function bootOnce(machine: MachineFiles, { base, directory, cut, random }:
     cut === undefined
       ? 'exec >/dev/console 2>&1\n/usr/lib/power/work end\nactivate rollback 0\n/usr/lib/power/look back\nfind /etc/site ! -type d -printf "time %p %TY\\n"\necho THE END\n'
       : `exec >/dev/console 2>&1\n/usr/lib/power/work ${pick(random, writers)} <<'E'\n${commandsFrom(random)}\nE\n`;
-  const booted = await boot(machine, overlay, { writes: 'keep', append, run, emergency: 'cat journal\n', ...(cut === undefined ? {} : { cut }) });
+  const booted = await boot(machine, overlay, {
+    writes: 'keep',
+    append,
+    run,
+    emergency: 'cat journal\n',
+    ...(cut === undefined ? {} : { cut }),
+  });
   // What its tables say that was never flushed is gone; the space it took is not.
-  await insist(['sh', '-c', 'qemu-img check -q -r all "$1" >/dev/null 2>&1; exec qemu-img commit -q "$1"', 'sh', overlay.file]);
+  await insist([
+    'sh',
+    '-c',
+    'qemu-img check -q -r all "$1" >/dev/null 2>&1; exec qemu-img commit -q "$1"',
+    'sh',
+    overlay.file,
+  ]);
   rmSync(overlay.file);
   return booted;
 }

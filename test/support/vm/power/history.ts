@@ -39,7 +39,14 @@ export interface Woken {
   readonly early: Look;
   readonly late: Look;
   /** What the boot hook said; nothing where nothing is managed. */
-  readonly boot: { readonly wanted: number; readonly chosen: number; readonly passed: readonly unknown[]; readonly brought: boolean } | undefined;
+  readonly boot:
+    | {
+        readonly wanted: number;
+        readonly chosen: number;
+        readonly passed: readonly unknown[];
+        readonly brought: boolean;
+      }
+    | undefined;
   readonly said: Readonly<Record<'UNITS' | 'STATUS' | 'VERIFY' | 'RESUME' | 'CLOSURE', string>>;
 }
 
@@ -58,12 +65,18 @@ export function judgeBoot(
     ...[early, late].flatMap(({ dangling }) => added('dangling', dangling, own.dangling)),
     ...added('litter', late.litter, own.litter),
     ...(late.rest === own.rest ? [] : ['something that nobody manages has changed']),
-    ...(late.shown === late.live && late.live === late.default && early.shown === late.shown ? [] : [`roles: ${early.shown}, then ${late.shown} ${late.live} ${late.default}`]),
-    ...(boot === undefined || (boot.passed.length === 0 && boot.chosen === boot.wanted && boot.chosen === late.shown) ? [] : [`the boot: ${JSON.stringify(boot)}`]),
+    ...(late.shown === late.live && late.live === late.default && early.shown === late.shown
+      ? []
+      : [`roles: ${early.shown}, then ${late.shown} ${late.live} ${late.default}`]),
+    ...(boot === undefined || (boot.passed.length === 0 && boot.chosen === boot.wanted && boot.chosen === late.shown)
+      ? []
+      : [`the boot: ${JSON.stringify(boot)}`]),
     ...expect('resume', said.RESUME, '{"schema":1,"state":"nothing to do"}'),
     ...expect('units', said.UNITS.trim().replaceAll(/\s+/gu, ' '), 'success success'),
     ...(said.VERIFY.startsWith('0 ') ? [] : [`verify: ${said.VERIFY}`]),
-    ...(['interrupted', 'unsettled', 'passesOver'] as const).flatMap((each) => (status[each] === null ? [] : [`status: ${each} ${JSON.stringify(status[each])}`])),
+    ...(['interrupted', 'unsettled', 'passesOver'] as const).flatMap((each) =>
+      status[each] === null ? [] : [`status: ${each} ${JSON.stringify(status[each])}`],
+    ),
     ...((status['drifted'] as string[]).length === 0 ? [] : [`drifted: ${String(status['drifted'])}`]),
   ];
   return { shown, wrong };
@@ -79,7 +92,8 @@ function compareEarly(early: Look, either: readonly (string | undefined)[]): str
   });
 }
 
-const differing = (when: string, differences: readonly string[]): string[] => differences.map((each) => `${when}: ${each}`);
+const differing = (when: string, differences: readonly string[]): string[] =>
+  differences.map((each) => `${when}: ${each}`);
 const added = (what: string, now: readonly string[], before: readonly string[]): string[] =>
   now.filter((each) => !before.includes(each)).map((each) => `${what}: ${each}`);
 const expect = (what: string, said: string, wanted: string): string[] => (said === wanted ? [] : [`${what}: ${said}`]);

@@ -1,0 +1,124 @@
+import activateBless from '../../hooks/activate-bless.service' with { type: 'text' };
+import activateBoot from '../../hooks/activate-boot.service' with { type: 'text' };
+import activateInitrd from '../../hooks/activate-initrd.service' with { type: 'text' };
+import activateResume from '../../hooks/activate-resume.service' with { type: 'text' };
+import bless from '../../hooks/bless.sh' with { type: 'text' };
+import boot from '../../hooks/boot.sh' with { type: 'text' };
+import dracut from '../../hooks/dracut.conf' with { type: 'text' };
+import init from '../../hooks/init.sh' with { type: 'text' };
+import initramfsHook from '../../hooks/initramfs-tools-hook.sh' with { type: 'text' };
+import initramfsInitBottom from '../../hooks/initramfs-tools-init-bottom.sh' with { type: 'text' };
+import initramfsLocalBottom from '../../hooks/initramfs-tools-local-bottom.sh' with { type: 'text' };
+import kernelInstall from '../../hooks/kernel-install.sh' with { type: 'text' };
+import sysusersNeedsBoot from '../../hooks/sysusers-needs-boot.conf' with { type: 'text' };
+import directories from '../../../tmpfiles/activate-directories.conf' with { type: 'text' };
+import { type AddonMember, type AddonPath, renderAddon } from '../boot/archive';
+import { encodeName } from '../bytes';
+import type { TargetPath } from '../path';
+import type { HookName } from './hook';
+
+/** Something that a hook needs on the machine; all of it is root's. */
+export type HookFile = {
+  readonly path: TargetPath;
+  /** What it is for, in a few words. */
+  readonly why: string;
+} & ({ readonly mode: number; readonly bytes: Uint8Array } | { readonly linkText: string });
+
+const LIBRARY = '/usr/lib/activate';
+const UNITS = '/usr/lib/systemd/system';
+const INITRAMFS = '/usr/share/initramfs-tools';
+
+/** What the texts have in place of the program. */
+const PROGRAM = '@ACTIVATE@';
+
+/**
+ * What a hook needs, in the order of its paths. Nothing of it is in /etc, which is managed: units are enabled by links beside them.
+ *
+ * @param program where `activate` is on the machine that boots
+ */
+export function hookFiles(hook: HookName, program: string): HookFile[] {
+  return [...common(program), ...own[hook]()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** What is appended to a systemd initrd so that it shows the default generation, without modules. */
+export function addonMembers(): AddonMember[] {
+  return [...initrdUnit(), script('boot', boot, 'shows a generation')].map((file) => {
+    const path = file.path.slice(1) as AddonPath;
+    return 'linkText' in file
+      ? { path, kind: 'symlink', linkText: file.linkText }
+      : { path, kind: 'file', mode: file.mode, bytes: file.bytes };
+  });
+}
+
+function common(program: string): HookFile[] {
+  return [
+    script('boot', boot, 'shows a generation'),
+    script('bless', bless, 'ends the trial of a generation that booted'),
+    ...unit('activate-bless.service', activateBless, 'ends the trial of a generation that booted'),
+    ...unit(
+      'activate-resume.service',
+      activateResume.replaceAll(PROGRAM, program),
+      'finishes what a crash or a boot left',
+    ),
+    text('/usr/lib/tmpfiles.d/activate-directories.conf', directories, 'the directories that activate needs'),
+  ];
+}
+
+const own: Readonly<Record<HookName, () => HookFile[]>> = {
+  dracut: () => [
+    ...initrdUnit(),
+    text('/usr/lib/dracut/dracut.conf.d/50-activate.conf', dracut, 'has dracut take in what is needed'),
+  ],
+  'initramfs-tools': () => [
+    executable(`${INITRAMFS}/hooks/activate`, initramfsHook, 'has update-initramfs take in what is needed'),
+    executable(`${INITRAMFS}/scripts/local-bottom/activate`, initramfsLocalBottom, 'mounts what holds the state'),
+    executable(`${INITRAMFS}/scripts/init-bottom/activate`, initramfsInitBottom, 'shows a generation in the initrd'),
+  ],
+  addon: () => [
+    {
+      path: `${LIBRARY}/addon.cpio` as TargetPath,
+      why: 'is a second initrd',
+      mode: 0o644,
+      bytes: renderAddon(addonMembers()),
+    },
+    executable('/usr/lib/kernel/install.d/60-activate.install', kernelInstall, 'gives each kernel the second initrd'),
+  ],
+  init: () => [script('init', init, 'is started by the kernel, and starts the real init')],
+  oneshot: () => [
+    ...unit('activate-boot.service', activateBoot, 'shows a generation early at boot'),
+    text(
+      `${UNITS}/systemd-sysusers.service.d/50-activate.conf`,
+      sysusersNeedsBoot,
+      'keeps users and groups where no generation can be shown',
+    ),
+  ],
+};
+
+function initrdUnit(): HookFile[] {
+  return unit('activate-initrd.service', activateInitrd, 'shows a generation in the initrd');
+}
+
+/** A unit, and links that enable it in place of its section [Install], which would enable it in /etc. */
+function unit(name: string, content: string, why: string): HookFile[] {
+  const [head = '', install = ''] = content.split(/\n\[Install\]\n/u);
+  const links = [...install.matchAll(/^(Wanted|Required)By=(.+)$/gmu)].flatMap(([, kind, targets = '']) =>
+    targets.split(' ').map((target) => ({
+      path: `${UNITS}/${target}.${kind === 'Wanted' ? 'wants' : 'requires'}/${name}` as TargetPath,
+      linkText: `../${name}`,
+      why: `enables ${name}`,
+    })),
+  );
+  return [text(`${UNITS}/${name}`, head, why), ...links];
+}
+
+function script(name: string, content: string, why: string): HookFile {
+  return executable(`${LIBRARY}/${name}`, content, why);
+}
+
+function executable(path: string, content: string, why: string): HookFile {
+  return { path: path as TargetPath, mode: 0o755, bytes: encodeName(content), why };
+}
+
+function text(path: string, content: string, why: string): HookFile {
+  return { path: path as TargetPath, mode: 0o644, bytes: encodeName(content), why };
+}

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Takes into each initramfs what shows the default generation. See initramfs-tools(7).
+case ${1-} in prereqs) exit 0 ;; esac
+# shellcheck source=/dev/null
+. /usr/share/initramfs-tools/hook-functions
+
+copy_file script /usr/lib/activate/boot /usr/lib/activate/boot
+# Those of busybox and klibc know neither loop devices nor all the options.
+for program in mount umount modprobe readlink ln mv cp rm mkdir cat sync sleep sha256sum chroot systemd-tmpfiles; do
+  path=$(command -v "$program") || { echo "activate: $program is missing" >&2; exit 1; }
+  copy_exec "$path" "/usr/bin/$program"
+done
+manual_add_modules loop squashfs erofs overlay

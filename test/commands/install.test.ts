@@ -1,0 +1,310 @@
+import { describe, expect, test } from 'bun:test';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { activateOn, insistOn, runActivate } from '../support/cli';
+import { writeClosure, writeContents } from '../support/closures';
+import { type Sandbox, withSandbox } from '../support/sandbox';
+import { compareSnapshots, takeSnapshot } from '../support/snapshot';
+
+const RECORD = '/var/lib/activate/hooks.json';
+const UNITS = '/usr/lib/systemd/system';
+
+/** A machine of which only that is there which a hook is chosen by. */
+function makeMachine(sandbox: Sandbox, ...paths: readonly string[]): void {
+  for (const path of [
+    '/usr/bin/activate',
+    '/usr/lib/systemd/systemd',
+    '/usr/lib/systemd/libsystemd-shared-252.so',
+    ...paths,
+  ]) {
+    mkdirSync(dirname(sandbox.on(path)), { recursive: true });
+    writeFileSync(sandbox.on(path), '', { mode: 0o755 });
+  }
+}
+
+const INITRAMFS = ['/usr/sbin/update-initramfs', '/usr/share/initramfs-tools/hook-functions'];
+
+interface Document {
+  readonly hook: string;
+  readonly state: string;
+  readonly files: readonly { readonly path: string; readonly action: string }[];
+}
+
+async function installed(sandbox: Sandbox, ...flags: readonly string[]): Promise<Document> {
+  return JSON.parse(await insistOn(sandbox)('install', '--json', ...flags)) as Document;
+}
+
+describe('install', () => {
+  test('puts what it says on the machine, and nothing the second time', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, '/usr/bin/dracut');
+      const before = takeSnapshot(sandbox.root, { inodes: true });
+      const planned = await installed(sandbox, '--dry-run');
+      expect(compareSnapshots(before, takeSnapshot(sandbox.root, { inodes: true }), { times: true })).toEqual([]);
+      expect(planned).toMatchObject({ hook: 'dracut', state: 'planned' });
+      const done = await installed(sandbox);
+      expect(done).toEqual({ ...planned, state: 'installed' });
+      for (const { path } of done.files) expect(existsSync(sandbox.on(path))).toBe(true);
+      expect(lstatSync(sandbox.on('/usr/lib/activate/boot')).mode & 0o7777).toBe(0o755);
+      expect(readlinkSync(sandbox.on(`${UNITS}/initrd-cleanup.service.requires/activate-initrd.service`))).toBe(
+        '../activate-initrd.service',
+      );
+      expect(existsSync(sandbox.on('/etc/systemd'))).toBe(false);
+      expect(await installed(sandbox)).toMatchObject({ state: 'nothing to do' });
+      expect(await insistOn(sandbox)('install')).toBe(
+        [
+          'The hook is dracut (initrds made by dracut), as /usr/bin/dracut is here; nothing to do.',
+          'Have the initrds made anew.',
+          '  dracut --regenerate-all --force',
+          '',
+        ].join('\n'),
+      );
+    });
+  });
+
+  test.each<[string, string[], string[], string]>([
+    ['where initramfs-tools is', INITRAMFS, [], '/usr/share/initramfs-tools/scripts/init-bottom/activate'],
+    [
+      'where a boot loader has an initrd',
+      ['/usr/bin/kernel-install'],
+      [],
+      '/usr/lib/kernel/install.d/60-activate.install',
+    ],
+    ['where no initrd is', [], [], '/usr/lib/activate/init'],
+    ['as it was asked for', INITRAMFS, ['--oneshot'], `${UNITS}/sysinit.target.wants/activate-boot.service`],
+  ])('%s is the hook for it', async (_, paths, flags, file) => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, ...paths);
+      writeContents(sandbox.root, { 'boot/loader/entries/a.conf': 'linux /l\ninitrd /i\n' });
+      const { files } = await installed(sandbox, ...flags);
+      expect(files.map(({ path }) => path)).toContain(file);
+    });
+  });
+
+  test('takes the hook before away', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, '/usr/bin/dracut');
+      const before = takeSnapshot(sandbox.on('/usr'));
+      const activate = insistOn(sandbox);
+      await activate('install', '--oneshot');
+      const { files } = await installed(sandbox, '--init-wrapper');
+      expect(files.filter(({ action }) => action === 'remove').map(({ path }) => path)).toEqual([
+        `${UNITS}/activate-boot.service`,
+        `${UNITS}/sysinit.target.wants/activate-boot.service`,
+        `${UNITS}/systemd-sysusers.service.d/50-activate.conf`,
+      ]);
+      expect(existsSync(sandbox.on(`${UNITS}/systemd-sysusers.service.d`))).toBe(false);
+      expect(await activate('uninstall')).toContain('The hook init is gone: ');
+      expect(compareSnapshots(before, takeSnapshot(sandbox.on('/usr')), { times: false })).toEqual([]);
+    });
+  });
+
+  test.each<[string, (sandbox: Sandbox) => void, RegExp]>([
+    [
+      'a file of somebody else',
+      (sandbox) => writeContents(sandbox.root, { 'usr/lib/activate/boot': 'mine\n' }),
+      /usr\/lib\/activate\/boot: a file that activate did not install is there: it is in the way\n/u,
+    ],
+    [
+      'a file that another user could change',
+      (sandbox) =>
+        writeContents(sandbox.root, {
+          'usr/lib/activate': { directory: 0o755 },
+          'usr/lib/activate/bless': { link: '/tmp/x' },
+        }),
+      /usr\/lib\/activate\/bless: a link that activate did not install is there: it is in the way\n/u,
+    ],
+    [
+      'a link above',
+      (sandbox) => {
+        mkdirSync(sandbox.on('/opt'));
+        symlinkSync('/opt', sandbox.on('/usr/lib/activate'));
+      },
+      /usr\/lib\/activate: a symlink is in place of a directory/u,
+    ],
+  ])('is refused, and nothing changed, where %s is in the way', async (_, prepare, said) => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox);
+      prepare(sandbox);
+      const before = takeSnapshot(sandbox.on('/usr'));
+      const { status, stderr } = await activateOn(sandbox)('install');
+      expect(status).toBe(3);
+      expect(stderr).toMatch(said);
+      expect(compareSnapshots(before, takeSnapshot(sandbox.on('/usr')), { times: false })).toEqual([]);
+      expect(existsSync(sandbox.on(RECORD))).toBe(false);
+    });
+  });
+
+  test('puts back what is missing, and refuses what somebody changed', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox);
+      const activate = activateOn(sandbox);
+      await activate('install');
+      unlinkSync(sandbox.on('/usr/lib/activate/init'));
+      expect((await activate('install')).stdout).toContain(': 1 file changed.\n');
+      chmodSync(sandbox.on('/usr/lib/activate/init'), 0o700);
+      expect(await activate('install')).toMatchObject({
+        status: 3,
+        stderr: `activate: ${sandbox.on('/usr/lib/activate/init')}: somebody changed what was installed here: it is in the way\nMove it away. Nothing was changed.\n`,
+      });
+    });
+  });
+
+  test.each<[string, string[], string]>([
+    ['two hooks', ['--oneshot', '--init-wrapper'], 'activate: a machine has one boot hook\n'],
+    [
+      'initrds of another machine',
+      ['--rebuild', '--oneshot'],
+      'activate: the initrds of another tree cannot be made here\n',
+    ],
+  ])('is wrong usage with %s', async (_, flags, said) => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox);
+      const { status, stderr } = await activateOn(sandbox)('install', ...flags);
+      expect(status).toBe(2);
+      expect(stderr).toStartWith(said);
+    });
+  });
+
+  test('wants an initrd where fstab has /var', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox);
+      writeContents(sandbox.root, { 'etc/fstab': '/dev/sda2 /var ext4 x-initrd.mount\n' });
+      const { status, stderr } = await activateOn(sandbox)('install', '--oneshot');
+      expect(status).toBe(3);
+      expect(stderr).toStartWith('activate: /var: it holds the state of activate and is a filesystem of its own');
+      await insistOn(sandbox)('install', '--initrd', 'addon');
+    });
+  });
+
+  test('refuses a oneshot while there are links that are read before it', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox);
+      const activate = activateOn(sandbox);
+      await activate('switch', writeClosure(sandbox, 'one', { 'etc/crypttab': '', 'etc/motd': '' }));
+      expect(await activate('install', '--oneshot')).toMatchObject({
+        status: 3,
+        stderr: expect.stringMatching(
+          /^activate: generation 1 has links that are read before this hook has run: \/etc\/crypttab\n/u,
+        ) as string,
+      });
+      await insistOn(sandbox)('install');
+      expect((await activate('status')).stdout).toContain('hook     init: an init that starts the real one\n');
+    });
+  });
+});
+
+describe('with a oneshot', () => {
+  test('what is read before it becomes a copy', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox);
+      const activate = insistOn(sandbox);
+      await activate('install', '--oneshot');
+      await activate(
+        'switch',
+        writeClosure(sandbox, 'one', { 'etc/crypttab': 'x\n', 'etc/modprobe.d/a.conf': '', 'etc/motd': '' }),
+      );
+      const kinds = ['/etc/crypttab', '/etc/modprobe.d/a.conf', '/etc/motd'].map((path) =>
+        lstatSync(sandbox.on(path)).isFile(),
+      );
+      expect(kinds).toEqual([true, true, false]);
+    });
+  });
+
+  test.each(['switch', 'test', 'boot'])('%s is refused where a policy wants links there', async (verb) => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox);
+      const activate = activateOn(sandbox);
+      await insistOn(sandbox)('install', '--oneshot');
+      const closure = writeClosure(sandbox, 'one', {
+        'etc/crypttab': 'x\n',
+        'activation.toml': 'schema = 1\n[[path]]\nmatch = "/etc/crypttab"\nplace = "link"\n',
+      });
+      const { status, stderr } = await activate(verb, closure);
+      expect(status).toBe(3);
+      expect(stderr).toStartWith(
+        'activate: the boot hook, oneshot, shows generations after these have been read, and they would be links: /etc/crypttab\n',
+      );
+      expect(existsSync(sandbox.on('/etc/crypttab'))).toBe(false);
+    });
+  });
+});
+
+test('without a hook a switch says what the next boot would find, and does it', async () => {
+  await withSandbox(async (sandbox) => {
+    const said: string[] = [];
+    const warn = (message: string): void => void said.push(message);
+    const log = { debug: () => undefined, info: () => undefined, warn, error: () => undefined };
+    const run = (...argv: string[]) => runActivate(['--root', sandbox.root, ...argv], { log });
+    expect(await run('switch', writeClosure(sandbox, 'one', { 'etc/motd': '' }))).toMatchObject({ status: 0 });
+    expect(said).toEqual([
+      'no boot hook is installed: the next boot would find links that lead nowhere; `activate install` before you reboot',
+    ]);
+    makeMachine(sandbox);
+    await run('install');
+    await run('switch', writeClosure(sandbox, 'two', { 'etc/motd': '2' }));
+    await run('rollback', '0');
+    expect(said).toHaveLength(1);
+  });
+});
+
+describe('uninstall', () => {
+  test('removes exactly what was installed', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, ...INITRAMFS);
+      writeContents(sandbox.root, {
+        [`${UNITS.slice(1)}/multi-user.target.wants/other.service`]: { link: '../other.service' },
+      });
+      const before = takeSnapshot(sandbox.on('/usr'));
+      const activate = insistOn(sandbox);
+      await activate('install');
+      expect(await activate('uninstall')).toBe(
+        'The hook initramfs-tools is gone: 10 files removed.\nHave the initrds made anew.\n  update-initramfs -u -k all\n',
+      );
+      expect(compareSnapshots(before, takeSnapshot(sandbox.on('/usr')), { times: false })).toEqual([]);
+      expect(existsSync(sandbox.on(RECORD))).toBe(false);
+      expect(await activate('uninstall')).toBe('No hook is installed; nothing to do.\n');
+    });
+  });
+
+  test('leaves what somebody changed, and what was there before', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox);
+      const theirs = readFileSync(`${import.meta.dir}/../../tmpfiles/activate-directories.conf`, 'utf8');
+      writeContents(sandbox.root, { 'usr/lib/tmpfiles.d/activate-directories.conf': theirs });
+      const activate = insistOn(sandbox);
+      await activate('install');
+      writeFileSync(sandbox.on('/usr/lib/activate/init'), 'mine\n');
+      expect(await activate('uninstall')).toContain('/usr/lib/activate/init: somebody changed it, so it stays\n');
+      expect(readFileSync(sandbox.on('/usr/lib/activate/init'), 'utf8')).toBe('mine\n');
+      expect(existsSync(sandbox.on('/usr/lib/activate/boot'))).toBe(false);
+      expect(existsSync(sandbox.on('/usr/lib/tmpfiles.d/activate-directories.conf'))).toBe(true);
+    });
+  });
+
+  test('is refused while the next boot needs it', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox);
+      const activate = activateOn(sandbox);
+      await activate('install');
+      await activate('switch', writeClosure(sandbox, 'one', { 'etc/motd': '' }));
+      expect(await activate('uninstall')).toEqual({
+        status: 3,
+        stdout: '',
+        stderr:
+          'activate: generation 1 is live: without a hook the next boot would find links that lead nowhere\nGive everything back first: `activate rollback 0`. With --force the hook goes all the same.\n',
+      });
+      expect((await activate('uninstall', '--force')).status).toBe(0);
+    });
+  });
+});
