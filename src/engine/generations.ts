@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { InitrdRecord } from '../core/boot/initrd';
 import { encodeName } from '../core/bytes';
 import type { Side } from '../core/plan/decision';
 import { POINTER, STATE } from '../core/entry';
@@ -151,12 +152,17 @@ export function digestManifest(
     carrier,
     resident,
     sysusers,
-  }: Pick<Generation, 'carrier' | 'resident'> & { readonly sysusers?: string | undefined },
+    initrd,
+  }: Pick<Generation, 'carrier' | 'resident'> & {
+    readonly sysusers?: string | undefined;
+    readonly initrd?: InitrdRecord | undefined;
+  },
 ): string {
   function* pieces(): Generator<Uint8Array> {
     yield* manifest;
     const users = sysusers === undefined ? [] : [sysusers];
-    yield encodeName(JSON.stringify([withheld, carrier.kind === 'tree' ? null : carrier, resident, ...users]));
+    const own = initrd === undefined ? [] : [{ initrd: initrd.digest }];
+    yield encodeName(JSON.stringify([withheld, carrier.kind === 'tree' ? null : carrier, resident, ...users, ...own]));
   }
   return digestPieces(pieces());
 }

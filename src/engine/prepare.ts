@@ -336,10 +336,11 @@ function closureDestination(
 }
 
 /** Equal digests show the same: the same entries, with the same content, from the same store path. */
-function digestOf({ manifest, carrier, sysusers }: Closure, resident: boolean): string {
+function digestOf({ manifest, carrier, sysusers, initrd }: Closure, resident: boolean): string {
   return digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), {
     carrier,
     resident,
     sysusers: digestSysusers(sysusers),
+    initrd: initrd.record,
   });
 }

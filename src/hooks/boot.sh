@@ -121,7 +121,7 @@ show() {
   at=$SYSROOT$file
   case $carrier in
     store | tree)
-      [ -d "$at" ] || { why="$file is not there"; return 1; }
+      [ -d "$at" ] || { why='what it shows is not there'; return 1; }
       [ "$overlay" != "$file" ] || return 0
       is_mounted "$overlay" && return
       mkdir -p "$overlay" && mount --bind "$at" "$overlay" && mount -o remount,bind,ro "$overlay" && return
@@ -169,7 +169,7 @@ menu() {
     trap - ALRM
     echo
   } <>/dev/console >&0 2>/dev/null
-  if is_number "$answer"; then wanted=$answer asked=$answer reason='chosen on the console'; fi
+  if is_number "$answer" && [ "${answer#0}" = "$answer" ]; then wanted=$answer asked=$answer reason='chosen on the console'; fi
 }
 
 # ---- links of ours -----------------------------------------------------------------------------------------------
@@ -182,8 +182,12 @@ reachable() {
     up=${up%/*}
   done
 }
-# drop PATH: a link of ours
-drop() { if has rm; then rm -f "$SYSROOT$1"; else mkdir -p $RUN/gone && mv -f "$SYSROOT$1" $RUN/gone/link; fi; }
+# drop PATH: a link of ours, or an empty directory
+drop() {
+  if [ -h "$SYSROOT$1" ] && has rm; then rm -f "$SYSROOT$1"; return; fi
+  gone=$((gone + 1))
+  mkdir -p "$RUN/gone/$gone" && mv "$SYSROOT$1" "$RUN/gone/$gone/"
+}
 # walk DIRECTORY: takes away the links through the pointer that lead nowhere
 walk() {
   set +f
@@ -240,7 +244,7 @@ finish() {
 }
 
 # ---- what is asked for ---------------------------------------------------------------------------------------------
-tried_already='' asked='' mode='' verify='' interactive='' timeout=10 readonly_again='' passed='' left='' phase='' why=''
+gone=0 tried_already='' asked='' mode='' verify='' interactive='' timeout=10 readonly_again='' passed='' left='' phase='' why=''
 read -r line </proc/cmdline
 for word in $line; do
   case $word in
@@ -310,7 +314,7 @@ case $asked in
   previous)
     before "$default"
     wanted=$found reason='the one before the default, as the kernel command line says' ;;
-  *) if is_number "$asked"; then wanted=$asked reason='as the kernel command line says'; fi ;;
+  *) if is_number "$asked" && [ "${asked#0}" = "$asked" ]; then wanted=$asked reason='as the kernel command line says'; fi ;;
 esac
 asked=$wanted
 [ -n "${reason#the default}" ] || asked=
@@ -346,8 +350,7 @@ ln -sfn "$overlay" $POINTER
 brought=false
 for each in $placed; do [ "$each" = "$chosen" ] || brought=true; done
 if { [ "$brought" = true ] || [ -n "$phase$missing" ]; } && brings; then
-  [ "$brought" = false ] && [ -z "$phase" ] || bring
-  fill
+  if [ "$brought" = true ] || [ -n "$phase" ]; then bring; else fill; fi
 fi
 units
 say "generation $chosen: $reason"

@@ -12,18 +12,21 @@ note() {
   printf '%s\n' "$*" >>"$JOURNAL"
   flush
 }
-# original KEY PATH: what the machine had there comes back, where nothing is
-original() {
-  eval "kept=\${b_$1-}"
-  if [ -z "$kept" ] || is_there "$SYSROOT$2" || ! reachable "$2"; then return; fi
-  stored=$STATE/backups/$kept/content
-  is_there "$stored" || return
-  note "restored $kept $2"
-  if [ -f "$stored" ] && [ ! -h "$stored" ] && ln "$stored" "$SYSROOT$2" 2>/dev/null; then return; fi
-  if has cp; then
-    new=$SYSROOT${2%/*}/.activate.boot.new
-    cp -a "$stored" "$new" && mv "$new" "$SYSROOT$2"
-  else mv "$stored" "$SYSROOT$2"; fi
+# originals: what the machine had comes back, where the chosen generation has nothing and nothing is
+originals() {
+  a() { :; }
+  b() {
+    eval "w=\${w_$1-}"
+    stored=$STATE/backups/$2/content
+    if [ -n "$w" ] || is_there "$SYSROOT$3" || [ ! -d "$SYSROOT${3%/*}" ] || ! is_there "$stored" || ! reachable "$3"; then return; fi
+    note "restored $2 $3"
+    if [ -f "$stored" ] && [ ! -h "$stored" ] && ln "$stored" "$SYSROOT$3" 2>/dev/null; then return; fi
+    if has cp; then
+      new=$SYSROOT${3%/*}/.activate.boot.new
+      cp -a "$stored" "$new" && mv "$new" "$SYSROOT$3"
+    else mv "$stored" "$SYSROOT$3"; fi
+  }
+  for each in $placed; do ledger "$each"; done
 }
 # wants: what the chosen generation has is in w_KEY; what its ledger leaves alone in k_KEY
 wants() {
@@ -31,7 +34,7 @@ wants() {
   s() { eval "w_$1=\"s\$3\""; }
   c() { eval "w_$1=\"c\$3 \$4 \$5 \$6\""; }
   e() { eval "w_$1=e"; }
-  d() { eval "w_$1=d"; }
+  d() { eval "w_$1=\"d\${3-} \${4-} \${5-}\""; }
 }
 # gives_up: what another generation placed, and the chosen one does not have so
 gives_up() {
@@ -39,13 +42,11 @@ gives_up() {
     eval "w=\${w_$1-}"
     if [ "$w" = l ]; then eval "o_$1=1"; return; fi
     eval "[ -z \"\${k_$1-}\" ]" && text "$2" "$POINTER$2" && drop "$2"
-    [ -n "$w" ] || original "$1" "$2"
   }
   s() {
     eval "w=\${w_$1-}"
     if [ "$w" = "s$3" ]; then eval "o_$1=1"; return; fi
     eval "[ -z \"\${k_$1-}\" ]" && text "$2" "$3" && drop "$2"
-    [ -n "$w" ] || original "$1" "$2"
   }
   c() {
     [ -z "$links_alone" ] || return
@@ -53,13 +54,25 @@ gives_up() {
     if [ "$w" = "c$3 $4 $5 $6" ]; then eval "o_$1=1"; return; fi
     if eval "[ -n \"\${k_$1-}\" ]"; then return; fi
     if [ "$w" != e ] && [ -f "$SYSROOT$2" ] && [ ! -h "$SYSROOT$2" ]; then away "$2"; fi
-    [ -n "$w" ] || original "$1" "$2"
   }
   e() { eval "[ \"\${w_$1-}\" != e ] || o_$1=1"; }
   d() {
     eval "w=\${w_$1-}"
-    if [ "$w" = d ]; then eval "o_$1=1"; else emptied="$1 $2$nl$emptied"; fi
+    case $w in
+      d*)
+        eval "o_$1=1"
+        [ "$w" = "d${3-} ${4-} ${5-}" ] || eval "[ -n \"\${a_$1-}\" ]" || owner "$2" "${w#d}"
+        return ;;
+    esac
+    if eval "[ -z \"\${a_$1-}\" ]" || [ -n "$w" ]; then emptied="$1 $2$nl$emptied"; fi
   }
+}
+# owner PATH MODE-AND-OWNER: of a directory that both generations have
+owner() {
+  if [ -d "$SYSROOT$1" ] && [ ! -h "$SYSROOT$1" ] && reachable "$1" && has chown && has chmod; then
+    x=${2#* }
+    chown "${x% *}:${x#* }" "$SYSROOT$1" && chmod "${2%% *}" "$SYSROOT$1"
+  fi
 }
 # The deepest first; what somebody has something in stays, unless something else must be there.
 empty_out() {
@@ -75,8 +88,7 @@ empty_out() {
     if is_there "$1" || is_there "$2" || is_there "$3"; then
       case $w in '' | e) ;; *) [ -n "$links_alone" ] || away "$path" ;; esac
     else
-      mkdir -p "$RUN/gone/empty" && mv "$SYSROOT$path" "$RUN/gone/empty/$key" 2>/dev/null
-      [ -n "$w" ] || original "$key" "$path"
+      drop "$path"
     fi
   done
   IFS=' '$nl
@@ -85,18 +97,20 @@ empty_out() {
 makes_room() {
   room() { eval "[ -z \"\${o_$1-}\${k_$1-}\" ]" && is_there "$SYSROOT$2"; }
   l() { if room "$1" "$2" && ! text "$2" "$POINTER$2"; then away "$2"; fi; }
-  s() { if room "$1" "$2" && ! text "$2" "$3"; then away "$2"; fi; }
-  c() { if room "$1" "$2"; then away "$2"; fi; }
+  # What looks the same is the machine's own all the same.
+  s() { if room "$1" "$2"; then away "$2"; fi; }
+  c() { s "$@"; }
   e() { :; }
   d() { if room "$1" "$2" && { [ ! -d "$SYSROOT$2" ] || [ -h "$SYSROOT$2" ]; }; then away "$2"; fi; }
 }
 g_and_z() {
   g() { :; }
   z() { :; }
+  a() { :; }
   k() { :; }
   b() { :; }
 }
-# ledger N: what is left alone in it, or what comes back when it is given up
+# ledger N: what is left alone in it, and the originals that are kept
 ledger() { if [ -f "$STATE/generations/$1/boot/ledger.sh" ]; then . "$STATE/generations/$1/boot/ledger.sh"; fi; }
 # read_list FILE: where it is whole
 read_list() { if whole "$1" 2>/dev/null || [ $? = 3 ]; then . "$1"; else return 1; fi; }
@@ -118,9 +132,8 @@ bring() {
     read_list "$list"
   fi
   k() { :; }
-  b() { eval "b_$1=$2"; }
+  a() { eval "a_$1=1"; }
   for each in $placed; do ledger "$each"; done
-  b() { :; }
   gives_up
   if [ -n "$phase" ]; then read_list "$STATE/transition.sh" || walk "$SYSROOT/etc"; fi
   case $links_alone:$chosen in
@@ -132,6 +145,9 @@ bring() {
     makes_room
     read_list "$list"
   fi
+  fill
+  originals
+  flush
   [ -n "$phase" ] || note "done $chosen"
 }
 is_noted() {

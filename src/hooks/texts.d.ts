@@ -1,4 +1,4 @@
-/** A file of this directory, as text: it is in the program. */
+// The files of this directory are imported as text: they are in the program.
 declare module '*.sh' {
   const text: string;
   export default text;

@@ -34,6 +34,7 @@ const packages: Readonly<Record<string, string>> = {
   mount: 'mount',
   umount: 'mount',
   setcap: 'libcap2-bin',
+  modinfo: 'kmod',
 };
 
 /**

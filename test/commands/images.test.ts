@@ -47,7 +47,7 @@ describe.each(kinds)('generate --image %s', (kind) => {
     const ran = await activate('generate', 'closures/a', '--output', 'deep/bundle', '--image', kind, '--json');
     expect(ran).toMatchObject({ status: 0, stderr: '' });
     expect(readdirSync(sandbox.on('/deep/bundle')).toSorted()).toEqual(
-      ['bundle.json', `image.${kind}`, 'manifest.json', 'systemd', 'tmpfiles.d', 'withheld.json'].toSorted(),
+      ['boot', 'bundle.json', `image.${kind}`, 'manifest.json', 'systemd', 'tmpfiles.d', 'withheld.json'].toSorted(),
     );
     const image = sandbox.on(`/deep/bundle/image.${kind}`);
     const digest = new Bun.CryptoHasher('sha256').update(readFileSync(image)).digest('hex');

@@ -1,4 +1,4 @@
-import { encodeName } from '../bytes';
+import { decodeName, encodeName } from '../bytes';
 import { archivePadding } from '../image/archive';
 
 /** Where something is in an add-on: only below usr, as `lib` and `bin` of an initrd may be links that unpacking would replace. */
@@ -24,7 +24,7 @@ export function renderAddon(members: readonly AddonMember[]): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const [index, { name, member }] of sortedMembers(members).entries())
     parts.push(...renderMember(name, index + 1, member));
-  parts.push(...renderMember(encodeName('TRAILER!!!'), 0, undefined));
+  parts.push(...renderMember(encodeName(TRAILER), 0, undefined));
   const sizeBytes = parts.reduce((sum, { length }) => sum + length, 0);
   return Buffer.concat([...parts, archivePadding(sizeBytes)]);
 }
@@ -53,6 +53,9 @@ function sortedMembers(members: readonly AddonMember[]): Named[] {
     .toSorted((a, b) => Buffer.compare(a.name, b.name));
 }
 
+const TRAILER = 'TRAILER!!!';
+const HEADER_BYTES = 110;
+const TYPE_BITS = 0o170000;
 const types = { file: 0o100000, directory: 0o040000, symlink: 0o120000 } as const;
 
 /** Header, name and content; without a member it is the end of an archive. */
@@ -70,6 +73,39 @@ function renderMember(name: Uint8Array, inode: number, member: AddonMember | und
     content,
     new Uint8Array(padding(content.length)),
   ];
+}
+
+/**
+ * The inverse of {@link renderAddon}, with all directories; `undefined` for what it did not write.
+ */
+export function parseAddon(archive: Uint8Array): AddonMember[] | undefined {
+  const members: AddonMember[] = [];
+  for (let at = 0; at + HEADER_BYTES <= archive.length;) {
+    const header = decodeName(archive.subarray(at, at + HEADER_BYTES));
+    if (!/^070701[0-9a-f]{104}$/u.test(header)) return undefined;
+    const [mode, sizeBytes, nameBytes] = [numberAt(header, 1), numberAt(header, 6), numberAt(header, 11)];
+    const name = at + HEADER_BYTES;
+    const content = name + nameBytes + padding(HEADER_BYTES + nameBytes);
+    const path = decodeName(archive.subarray(name, name + nameBytes - 1));
+    if (path === TRAILER) return members;
+    const member = memberOf(path as AddonPath, mode, archive.subarray(content, content + sizeBytes));
+    if (member === undefined) return undefined;
+    members.push(member);
+    at = content + sizeBytes + padding(sizeBytes);
+  }
+  return undefined;
+}
+
+function numberAt(header: string, index: number): number {
+  return Number.parseInt(header.slice(6 + 8 * index, 14 + 8 * index), 16);
+}
+
+function memberOf(path: AddonPath, mode: number, content: Uint8Array): AddonMember | undefined {
+  if ((mode & TYPE_BITS) === types.directory) return { path, kind: 'directory' };
+  if ((mode & TYPE_BITS) === types.symlink) return { path, kind: 'symlink', linkText: decodeName(content) };
+  return (mode & TYPE_BITS) === types.file
+    ? { path, kind: 'file', mode: mode & ~TYPE_BITS, bytes: content }
+    : undefined;
 }
 
 function modeOf(member: AddonMember): number {

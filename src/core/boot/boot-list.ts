@@ -1,9 +1,9 @@
 import { encodeName } from '../bytes';
-import { type Entry, POINTER, STATE } from '../entry';
-import { joinTarget, type TargetPath } from '../path';
+import { type Entry, type Ownership, POINTER, STATE } from '../entry';
+import { comparePaths, joinTarget, type TargetPath } from '../path';
 import type { Phases } from '../plan/plan';
 import { isAside } from '../plan/draft';
-import type { Made } from '../plan/step';
+import type { Gone, Made } from '../plan/step';
 import { carrierPath, type Generation } from '../records/generation';
 import type { Ledger } from '../records/ledger';
 import { isImage } from '../records/overlay';
@@ -17,9 +17,10 @@ import { isImage } from '../records/overlay';
  *   s KEY PATH TEXT                                a link with a text of its own
  *   c KEY PATH DIGEST MODE UID GID                 a copy
  *   e KEY PATH                                     a seed
- *   d KEY PATH                                     a directory
+ *   d KEY PATH MODE UID GID                        a directory
  *   k KEY                                          the machine's own was left here
- *   b KEY NUMBER                                   the backup that holds what the machine had here
+ *   a KEY                                          a directory that was the machine's own before
+ *   b KEY NUMBER PATH                              the backup that holds what the machine had here
  *   z                                              the end: what has none is not whole
  *
  * KEY is the path as the name of a variable.
@@ -44,9 +45,11 @@ export function* bootListPieces(generation: Generation, entries: Iterable<Entry>
 }
 
 /** What a ledger means for the boot: the paths that are left alone, and what comes back when a path is given up. */
-export function* bootLedgerPieces({ kept, displaced }: Pick<Ledger, 'kept' | 'displaced'>): Generator<string> {
+export function* bootLedgerPieces({ kept, adopted, displaced }: Ledger): Generator<string> {
   for (const path of kept.keys()) yield command('k', keyOf(path));
-  for (const [path, backup] of displaced) yield command('b', keyOf(path), String(backup));
+  for (const path of adopted.keys()) yield command('a', keyOf(path));
+  for (const [path, backup] of [...displaced].toSorted(([a], [b]) => comparePaths(a, b)))
+    yield command('b', keyOf(path), String(backup), path);
   yield END;
 }
 
@@ -77,22 +80,25 @@ function lineOf(entry: Entry): string {
     case 'direct':
       return command('s', key, path, entry.linkText);
     case 'copy': {
-      const { digest, mode, uid, gid } = entry;
-      return command('c', key, path, digest, mode.toString(8), String(uid), String(gid));
+      return command('c', key, path, entry.digest, ...ownershipOf(entry));
     }
     case 'seed':
       return command('e', key, path);
     case 'directory':
-      return command('d', key, path);
+      return command('d', key, path, ...ownershipOf(entry));
   }
 }
 
 /** A file is a copy of something that a boot does not know: it is left to `activate resume`. */
-function objectLine(path: TargetPath, object: Pick<Made, 'kind'> & { readonly linkText?: string }): string {
-  if (object.kind === 'directory') return command('d', keyOf(path), path);
-  if (object.linkText === undefined) return '';
+function objectLine(path: TargetPath, object: Made | Gone['was']): string {
+  if (object.kind === 'directory') return command('d', keyOf(path), path, ...ownershipOf(object));
+  if (object.kind === 'file') return '';
   const isThroughPointer = object.linkText === POINTER + path;
   return isThroughPointer ? command('l', keyOf(path), path) : command('s', keyOf(path), path, object.linkText);
+}
+
+function ownershipOf({ mode, uid, gid }: Ownership): string[] {
+  return [mode.toString(8), String(uid), String(gid)];
 }
 
 /** A path as part of the name of a shell variable; other paths have other names. */

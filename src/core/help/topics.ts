@@ -200,11 +200,11 @@ const files: Topic = {
               '/var/lib/activate/generations/N',
               'The record of a generation: generation.json, manifest.json, the full snippet in tmpfiles.d, and its content where that is in no store: tree, image.squashfs or image.erofs.',
             ],
+            ['/var/lib/activate/hooks.json', 'What activate install put on the machine.'],
             [
               '/var/lib/activate/generations/N/tries',
               'How many boots the generation has left, while it is on trial: the boot hook counts them down.',
             ],
-            ['/var/lib/activate/hooks.json', 'What activate install put on the machine.'],
             ['/var/lib/activate/backups/N', 'Something that was taken out of the way, and why.'],
             [
               '/var/lib/activate/transition.json',

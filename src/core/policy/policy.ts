@@ -4,6 +4,7 @@ import { ActivateError } from '../errors';
 import { type Glob, parseGlob } from './glob';
 import { comparePaths, isBelow, nameOf, parentOf, parseTargetPath, type TargetPath } from '../path';
 import { complaint, isTable, type Key, readTable, type Spot, wordKey } from './policy-keys';
+import { initrdKey, type InitrdRules, parseInitrdRules } from './initrd-rules';
 import { readPolicyText } from './policy-text';
 import { type Owner, ownerOfId, parseOwner } from '../closure/users';
 import { ADDITIONS } from '../wrapper';
@@ -34,9 +35,11 @@ export interface Policy {
   readonly rules: readonly Rule[];
   /** Sorted by name. */
   readonly wrappers: readonly WrapperRule[];
+  /** What an initrd gets; `undefined` where nothing is asked for. */
+  readonly initrd: InitrdRules | undefined;
 }
 
-export const defaultPolicy: Policy = { roots: ['/etc' as TargetPath], rules: [], wrappers: [] };
+export const defaultPolicy: Policy = { roots: ['/etc' as TargetPath], rules: [], wrappers: [], initrd: undefined };
 
 /** Each has a backup of the same name with a hyphen. */
 const ACCOUNTS = ['passwd', 'group', 'shadow', 'gshadow', 'subuid', 'subgid'];
@@ -72,6 +75,7 @@ const topKeys = {
   roots: { allowed: 'a list of paths, e.g. ["/etc"]', read: readStrings } satisfies Key<readonly string[]>,
   path: tablesKey('path'),
   wrapper: tablesKey('wrapper'),
+  initrd: initrdKey,
 };
 
 function tablesKey(name: string): Key<readonly unknown[]> {
@@ -102,7 +106,7 @@ const ruleKeys = {
 export function parsePolicy(text: string, file: string): Policy {
   const { value, ruleLines } = readPolicyText(text, file);
   refuseOtherSchema(value, file);
-  const { roots, path = [], wrapper = [] } = readTable(value, topKeys, { file, keyPrefix: '' });
+  const { roots, path = [], wrapper = [], initrd } = readTable(value, topKeys, { file, keyPrefix: '' });
   const areLinesKnown = ruleLines.length === path.length;
   const rules = path.map((table, index) => {
     return parseRule(table, {
@@ -115,6 +119,7 @@ export function parsePolicy(text: string, file: string): Policy {
     roots: roots === undefined ? defaultPolicy.roots : parseRoots(roots, file),
     rules,
     wrappers: parseWrapperRules(wrapper, file, { mode: ruleKeys.mode, owner, group: owner }),
+    initrd: initrd === undefined ? undefined : parseInitrdRules(initrd, file),
   };
 }
 

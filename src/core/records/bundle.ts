@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { type InitrdRecord, initrdSchema } from '../boot/initrd';
 import { type AttitudeRule, attitudeRuleSchema, parseRecord } from './generation';
 import { type ClosureFormat, closureFormats } from './manifest';
 import { type Carrier, carrierSchema } from './overlay';
@@ -11,6 +12,10 @@ export interface BundleRecord {
   readonly rules: readonly AttitudeRule[];
   /** SHA-256 of the lines about users and groups in `sysusers.conf`; absent where there are none. */
   readonly sysusers?: string | undefined;
+  /** What its closure asks of an initrd; absent where that is nothing. */
+  readonly initrd?: InitrdRecord | undefined;
+  /** SHA-256 of the add-on; absent where an older version made it, without one. */
+  readonly addon?: string | undefined;
   /** How many paths it manages. */
   readonly paths: number;
   /** SHA-256 of the manifest, what it withholds, and the overlay, as in a generation's record. */
@@ -27,6 +32,8 @@ const schema = v.strictObject({
   overlay: carrierSchema,
   rules: v.array(attitudeRuleSchema),
   sysusers: v.optional(v.string()),
+  initrd: v.optional(initrdSchema),
+  addon: v.optional(v.string()),
   paths: v.number(),
   digest: v.string(),
   version: v.string(),

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { OnConflict, OnDrift } from '../plan/decision';
+import { type InitrdRecord, initrdSchema } from '../boot/initrd';
 import { STATE } from '../entry';
 import { ActivateError } from '../errors';
 import { checkSchema, type ClosureFormat, closureFormats } from './manifest';
@@ -22,6 +23,10 @@ export interface Generation {
   readonly resident: boolean;
   /** SHA-256 of the lines about users and groups in `sysusers.conf`; absent where there are none. */
   readonly sysusers?: string;
+  /** What its closure asks of an initrd; absent where that is nothing. */
+  readonly initrd?: InitrdRecord;
+  /** SHA-256 of the add-on; absent where an older version made it, without one. */
+  readonly addon?: string;
   /** SHA-256 of the manifest and of where its content lies: equal digests show the same. */
   readonly digest: string;
   /** What the policy said about conflicts and drift; the rest of it is in the manifest. */
@@ -71,6 +76,8 @@ const schema = v.strictObject({
   imagePath: v.optional(target),
   resident: v.boolean(),
   sysusers: v.optional(v.string()),
+  initrd: v.optional(initrdSchema),
+  addon: v.optional(v.string()),
   digest: v.string(),
   rules: v.array(attitudeRuleSchema),
   paths: v.number(),

@@ -122,13 +122,13 @@ type AgeOf = (iso: string) => number;
 /** The status on one screen, or as JSON. */
 export function renderStatus(status: Status, form: 'text' | 'json', ageOf: AgeOf): string {
   if (form === 'json')
-    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, hook: status.hook ?? null, boot: status.boot ?? null, passesOver: status.passesOver ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null, unsettled: status.unsettled ?? null }, undefined, 1)}\n`;
+    return `${JSON.stringify({ schema: 1, ...status, booted: status.booted ?? null, boot: status.boot ?? null, hook: status.hook ?? null, passesOver: status.passesOver ?? null, reboot: status.reboot ?? null, interrupted: status.interrupted ?? null, unsettled: status.unsettled ?? null }, undefined, 1)}\n`;
   const lines = [
     `live     ${describe(status, status.live, ageOf)}`,
     `default  ${status.default === status.live ? 'the same' : describe(status, status.default, ageOf)}`,
     `booted   ${status.booted === undefined ? unknownBoot(status) : describe(status, status.booted, ageOf)}`,
-    ...bootLines(status.boot),
     ...hookLines(status),
+    ...bootLines(status.boot),
     ...overlayLines(status),
     ...interruption(status),
     ...unsettledLines(status),

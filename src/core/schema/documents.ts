@@ -1,8 +1,9 @@
 import * as v from 'valibot';
+import { initrdSchema } from '../boot/initrd';
 import { exitStatuses } from '../errors';
 import { closureFormats } from '../records/manifest';
-import { MOST_TRIES } from '../records/tries';
 import { hookNames } from '../hooks/hook';
+import { MOST_TRIES } from '../records/tries';
 import { attitudeRuleSchema } from '../records/generation';
 import { topics } from '../help/topics';
 import {
@@ -33,6 +34,8 @@ const generation = {
   imagePath: v.optional(path),
   resident: v.boolean(),
   sysusers: v.optional(v.string()),
+  initrd: v.optional(initrdSchema),
+  addon: v.optional(sha256),
   digest: sha256,
   rules: v.array(attitudeRuleSchema),
   paths: count,
@@ -171,8 +174,8 @@ export const documents = {
     boot: v.nullable(v.union([v.literal('damaged'), boot])),
     passesOver: v.nullable(v.string()),
     generations: v.array(v.strictObject(generation)),
-    tries: v.record(v.string(), tries),
     hook: v.nullable(hook),
+    tries: v.record(v.string(), tries),
     mounts: v.record(v.string(), v.strictObject(mount)),
     interrupted: v.nullable(
       v.union([v.literal('unreadable'), v.strictObject({ from: generationNumber, to: generationNumber })]),

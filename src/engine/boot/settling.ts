@@ -2,7 +2,7 @@ import type { Context } from '../../context';
 import type { Entry } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { foundOf } from '../../core/found';
-import type { TargetPath } from '../../core/path';
+import { joinTarget, type TargetPath } from '../../core/path';
 import type { BootChanges } from '../../core/plan/boot-side';
 import type { Side } from '../../core/plan/decision';
 import { backupDirectory } from '../../core/records/backup';
@@ -99,7 +99,8 @@ async function settleAsides(
     sides.some((side) => side?.entries.some((entry) => entry.path === path && isEntry(machine, aside, entry)));
   const { kept } = recorded.ledger;
   const managed = new Set(recorded.entries.map(({ path }) => path).filter((path) => kept.get(path) !== 'unmanaged'));
-  for (const { path, aside } of asides) {
+  const directories = new Set(recorded.entries.filter(({ place }) => place === 'directory').map(({ path }) => path));
+  for (const { path, aside } of asides.flatMap((each) => strangersIn(machine, each, directories))) {
     const reason = managed.has(path) ? 'drifted' : 'displaced';
     const stray = { path, aside, generation, reason } as const;
     if (isOurs(path, aside)) removeTree(machine.root, aside);
@@ -109,6 +110,20 @@ async function settleAsides(
     if (reason === 'displaced' && backup !== undefined && !displaced.has(path)) displaced.set(path, backup);
   }
   return displaced;
+}
+
+/** A directory of ours was put aside for what others have in it: each of these comes back by itself. */
+function strangersIn(
+  machine: Machine,
+  { path, aside }: BootJournal['asides'][number],
+  ours: ReadonlySet<TargetPath>,
+): BootJournal['asides'] {
+  if (!ours.has(path) || readStatus(machine.root, aside)?.kind !== 'directory') return [{ path, aside }];
+  const inside = listDirectory(machine.root, aside).flatMap(({ name }) =>
+    strangersIn(machine, { path: joinTarget(path, name), aside: joinTarget(aside, name) }, ours),
+  );
+  // The directory itself goes last, when it is empty.
+  return [...inside, { path, aside }];
 }
 
 function findRecorded(machine: Machine, number: number): Side | undefined {

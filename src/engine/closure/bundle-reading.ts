@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { isOfClosure } from '../../core/boot/initrd';
 import type { SysusersLine } from '../../core/accounts/sysusers';
 import { ActivateError } from '../../core/errors';
 import { hostPath, joinTarget, type TargetPath } from '../../core/path';
@@ -12,6 +13,8 @@ import { readSysusersIn, SYSUSERS_RECORD } from '../accounts/records';
 import { digestManifest } from '../generations';
 import type { Machine } from '../machine';
 import { decode, readRecordBytes, readSealed } from '../records';
+import { ADDON, readAddon } from '../initrd/addon';
+import type { Initrd } from '../initrd/initrd';
 import { wrapperAddition } from '../wrappers/sources';
 import type { Addition, Closure } from './closure';
 import { fillContents } from './contents';
@@ -47,6 +50,7 @@ export function readBundle(
       sysusers: readLines(top, name, record),
       unfixed: [],
       accounts: undefined,
+      initrd: readBundleInitrd(top, name, record),
       rules: record.rules,
       unread: [],
     };
@@ -57,14 +61,14 @@ export function readBundle(
   }
 }
 
-function readManifest(top: Root, name: string, { digest, overlay, sysusers }: BundleRecord): Manifest {
+function readManifest(top: Root, name: string, { digest, overlay, sysusers, initrd }: BundleRecord): Manifest {
   const file = joinTarget(TOP, 'manifest.json');
   const bytes = readRecordBytes({ root: top }, file);
   if (bytes === undefined) throw damaged(`${name}${file}`, 'the bundle has no manifest');
   try {
     const withheld = readWithheld(top);
     const manifest = parseManifest(decode(bytes), withheld ?? {}, `${name}${file}`);
-    const carried = { carrier: overlay, resident: false, sysusers };
+    const carried = { carrier: overlay, resident: false, sysusers, initrd };
     if (withheld === undefined || digestManifest([bytes], withheld, carried) === digest) return manifest;
   } catch (error) {
     if (!(error instanceof ActivateError) || error.code !== 'STATE') throw error;
@@ -77,6 +81,13 @@ function readLines(top: Root, name: string, { sysusers }: BundleRecord): readonl
   const lines = readSysusersIn(top, TOP, sysusers);
   if (lines !== undefined) return lines;
   throw damaged(`${name}/${SYSUSERS_RECORD}`, 'the bundle is damaged: this is not what was written');
+}
+
+function readBundleInitrd(top: Root, name: string, { initrd, addon }: BundleRecord): Initrd {
+  const members = addon === undefined ? [] : readAddon(top, TOP, addon);
+  if (members !== undefined)
+    return { record: initrd, members: members.filter(({ path }) => isOfClosure(path)), lacking: [] };
+  throw damaged(`${name}/${ADDON}`, 'the bundle is damaged: this is not what was written');
 }
 
 /** Who is not root may not see them. */

@@ -18,6 +18,7 @@ import { sysusersRecord, writeSysusers } from '../accounts/records';
 import { describeUnfixed } from '../accounts/static-accounts';
 import { digestManifest } from '../generations';
 import { requireMakers } from '../image/image';
+import { warnOfLacking, writeAddon } from '../initrd/addon';
 import { packClosure } from '../image/pack-closure';
 import { type Machine, withMachine } from '../machine';
 import { createSealed } from '../records';
@@ -29,8 +30,6 @@ export interface BundleOptions extends ClosureOptions {
   readonly output: string;
   /** Where the bundle will lie on the machine that shows it. */
   readonly location: string | undefined;
-  /** What the overlay is instead of a tree or a store path. */
-  readonly image?: ImageKind | undefined;
   /** Whether an image has the links into a store, or what they lead to. */
   readonly storeLinks?: 'keep' | 'dereference';
 }
@@ -73,6 +72,7 @@ export function generate(context: Context, argument: string, options: BundleOpti
       refuseFilled(directory, output);
       const filled = await fill(context, machine, { closure, directory, location, options });
       warnOfUnfixed(context, closure);
+      warnOfLacking(context, closure.initrd);
       return { output, ...filled };
     } catch (error) {
       if (made !== undefined) removeHostDirectory(output, made);
@@ -166,18 +166,21 @@ function writeRecords(context: Context, { closure, directory }: Filling, shown: 
   const { format, entries } = manifest;
   const rules = closure.rules.filter(({ onConflict, onDrift }) => onConflict !== undefined || onDrift !== undefined);
   const users = sysusersRecord(closure.sysusers);
+  const addon = writeAddon(directory, TOP, closure.initrd);
   writeBundle(directory, TOP, manifest, { overlay, generation: 0 });
   writeSysusers(directory, TOP, closure.sysusers);
   const record = renderBundle({
     format,
     overlay: carrier,
     ...users,
+    ...addon,
     rules: rules.map(({ match, onConflict, onDrift }) => ({ match, onConflict, onDrift })),
     paths: entries.length,
     digest: digestManifest(encodePieces(manifestPieces(manifest)), withheldDigests(manifest), {
       carrier,
       resident: false,
       ...users,
+      ...addon,
     }),
     version: context.version,
   });

@@ -9,7 +9,7 @@ import { whyNotPlaceable } from '../../core/snippet/full-snippet';
 import { type AttitudeRule, GENERATIONS } from '../../core/records/generation';
 import { detectFormat, type Listing, refuseLoops } from '../../core/closure/listing';
 import { type ClosureFormat, isSameRecord, type Manifest } from '../../core/records/manifest';
-import type { Carrier } from '../../core/records/overlay';
+import type { Carrier, ImageKind } from '../../core/records/overlay';
 import { joinEntries } from '../../core/plan/decide';
 import { joinTarget, parseTargetPath, type TargetPath } from '../../core/path';
 import { defaultPolicy, parsePolicy, type Policy } from '../../core/policy/policy';
@@ -27,6 +27,7 @@ import type { Source } from './source';
 import { tidy } from '../../system/memory';
 import { fillContents, type Unread } from './contents';
 import { installedHook } from '../hooks/recorded';
+import { type Initrd, noInitrd, readInitrd } from '../initrd/initrd';
 import type { Machine } from '../machine';
 import { readWrappers } from '../wrappers/sources';
 
@@ -46,6 +47,8 @@ export interface ClosureOptions {
   readonly resident?: boolean | undefined;
   /** `later`: files have no digests yet, and what is in a store is listed as well; whoever packs it reads it once. */
   readonly contents?: 'now' | 'later';
+  /** What the overlay becomes instead of a tree or a store path. */
+  readonly image?: ImageKind | undefined;
 }
 
 /** A closure that has been read: what it makes of each path, and where its content lies. */
@@ -70,6 +73,8 @@ export interface Closure {
   readonly unfixed: readonly Unfixed[];
   /** What becomes of the machine's users and groups, where the machine was asked. */
   readonly accounts: AccountPlan | undefined;
+  /** What an initrd gets for it. */
+  readonly initrd: Initrd;
   /** The policy's own rules. */
   readonly rules: readonly AttitudeRule[];
   /** Files that this user may not read; their digests are empty. */
@@ -159,6 +164,8 @@ export function readClosure(
       ...owners,
     });
     const { wrappers, additions, unread: unreadSources } = sources;
+    const needs = { rules: policy.initrd, image: source?.image?.carrier.kind ?? options.image };
+    const initrd = readInitrd(needs, { machine, top, storePath, names: holder });
     return {
       name,
       hostPath,
@@ -173,6 +180,7 @@ export function readClosure(
       sysusers: accounts.lines,
       unfixed: accounts.fixed.unfixed,
       accounts: accounts.plan,
+      initrd,
       rules: policy.rules,
       unread: [...unread, ...unreadSources],
     };
@@ -235,6 +243,7 @@ export function readStoreClosure(hostPath: string, name: string, manifest: Manif
       sysusers: [],
       unfixed: [],
       accounts: undefined,
+      initrd: noInitrd,
       rules: [],
       unread: [],
     };

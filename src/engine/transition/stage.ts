@@ -39,6 +39,7 @@ import type { Closure } from '../closure/closure';
 import { carryOverlay } from './overlay';
 import { sysusersRecord, writeSysusers } from '../accounts/records';
 import { readTimes } from '../generations';
+import { warnOfLacking, writeAddon } from '../initrd/addon';
 import { createSealed, readSealed, writeSealed } from '../records';
 import type { Machine } from '../machine';
 import type { Destination } from '../prepare';
@@ -68,6 +69,7 @@ export async function stageGeneration(
   writeRecords(context, machine, staging, to, closure);
   renamePath(root, staging, directory);
   if (storePath !== undefined) protectStorePath(machine, to.number, storePath);
+  warnOfLacking(context, closure.initrd);
 }
 
 /** Where a generation is until it is complete. */
@@ -112,6 +114,7 @@ function writeRecords(
 ): void {
   const { manifest } = closure;
   const overlay = to.overlay ?? POINTER;
+  const addon = writeAddon(root, staging, closure.initrd);
   const generation: Generation = {
     number: to.number,
     closure: closure.name,
@@ -121,6 +124,7 @@ function writeRecords(
     ...(to.imagePath === undefined ? {} : { imagePath: to.imagePath }),
     resident: to.resident,
     ...sysusersRecord(closure.sysusers),
+    ...addon,
     digest: to.digest,
     rules: to.rules.map(({ match, onConflict, onDrift }) => ({ match, onConflict, onDrift })),
     paths: manifest.entries.length,

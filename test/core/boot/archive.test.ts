@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
-import { type AddonMember, renderAddon } from '../../../src/core/boot/archive';
+import { type AddonMember, parseAddon, renderAddon } from '../../../src/core/boot/archive';
 import { decodeName } from '../../../src/core/bytes';
 import { randomMembers } from '../../support/addon-members';
 
@@ -38,6 +38,11 @@ function parse(archive: Uint8Array): Parsed[] {
 }
 
 const file = (path: AddonMember['path']): AddonMember => ({ path, kind: 'file', mode: 0o644, bytes: Buffer.from('a') });
+
+/** Bytes of any class as plain numbers. */
+function plain(member: AddonMember): unknown {
+  return 'bytes' in member ? { ...member, bytes: [...member.bytes] } : member;
+}
 
 describe('an add-on', () => {
   test('is sorted by bytes, and has the directories that lead to its members', () => {
@@ -84,5 +89,21 @@ describe('an add-on', () => {
         expect(names).toEqual(expect.arrayContaining(members.map(({ path }) => path)));
       }),
     );
+  });
+
+  test('can be read again: whole, or not at all', () => {
+    fc.assert(
+      fc.property(randomMembers, fc.nat(), (members, place) => {
+        const archive = renderAddon(members);
+        const parsed = parseAddon(archive) ?? [];
+        expect(parsed.map(plain)).toEqual(expect.arrayContaining(members.map(plain)));
+        expect(Buffer.compare(renderAddon(parsed), archive)).toBe(0);
+        expect(parseAddon(archive.subarray(0, place % (archive.length - 512)))).toBeUndefined();
+      }),
+    );
+  });
+
+  test.each(['', 'no archive', '070701'.padEnd(200, '0')])('is nothing else: %j', (text) => {
+    expect(parseAddon(Buffer.from(text))).toBeUndefined();
   });
 });

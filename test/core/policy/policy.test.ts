@@ -48,6 +48,7 @@ place = 'skip'
         { match: '*.bak', place: 'skip', origin: 'activation.toml:14: path[2]' },
       ],
       wrappers: [],
+      initrd: undefined,
     });
   });
 
@@ -56,6 +57,7 @@ place = 'skip'
       roots: ['/etc'] as TargetPath[],
       rules: [{ match: '/etc/\udcff', place: 'link' as const, origin: `${FILE}: path[1]` }],
       wrappers: [],
+      initrd: undefined,
     };
     expect(parsePolicy(String.raw`{"schema": 1, "path": [{"match": "/etc/\udcff", "place": "link"}]}`, FILE)).toEqual(
       policy,
@@ -66,7 +68,7 @@ place = 'skip'
 
   test('owns /etc and has no rules where nothing is said', () => {
     expect(parsePolicy('schema = 1', FILE)).toEqual(defaultPolicy);
-    expect(defaultPolicy).toEqual({ roots: ['/etc'] as TargetPath[], rules: [], wrappers: [] });
+    expect(defaultPolicy).toEqual({ roots: ['/etc'] as TargetPath[], rules: [], wrappers: [], initrd: undefined });
   });
 
   test.each([
@@ -136,13 +138,17 @@ describe('a policy is refused', () => {
     [
       'schema = 1\nroot = 1',
       'root: there is no such key',
-      'Did you mean roots? The keys here are schema, roots, path and wrapper.',
+      'Did you mean roots? The keys here are schema, roots, path, wrapper and initrd.',
     ],
-    ['schema = 1\n"a b" = 1', '"a b": there is no such key', 'The keys here are schema, roots, path and wrapper.'],
+    [
+      'schema = 1\n"a b" = 1',
+      '"a b": there is no such key',
+      'The keys here are schema, roots, path, wrapper and initrd.',
+    ],
     [
       'schema = 1\n[constructor]',
       'constructor: there is no such key',
-      'The keys here are schema, roots, path and wrapper.',
+      'The keys here are schema, roots, path, wrapper and initrd.',
     ],
     [
       'schema = 1\n[path]',

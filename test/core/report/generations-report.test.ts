@@ -96,10 +96,10 @@ const status: Status = {
   live: 9,
   default: 9,
   booted: undefined,
+  hook: 'addon',
   boot: undefined,
   passesOver: undefined,
   tries: {},
-  hook: 'addon',
   generations: [one, two],
   interrupted: undefined,
   unsettled: undefined,
@@ -200,6 +200,12 @@ describe('a status', () => {
     });
   });
 
+  test('of a machine that would boot on links that lead nowhere says so', () => {
+    const line = 'hook     none: the next boot would find links that lead nowhere; `activate install`\n';
+    expect(renderStatus({ ...status, hook: undefined }, 'text', ageOf)).toContain(line);
+    expect(renderStatus({ ...status, hook: undefined, booted: 9 }, 'text', ageOf)).not.toContain('hook ');
+  });
+
   const boot = { hook: 'initrd', wanted: 10, chosen: 9, why: 'it is before the default', brought: true };
   test.each<[string, Partial<Status>, string[]]>([
     [
@@ -227,7 +233,7 @@ describe('a status', () => {
     ],
   ])('of a boot %s', (_, more, lines) => {
     const text = renderStatus({ ...status, booted: 9, ...more }, 'text', ageOf);
-    expect(text).toContain(`\n${lines.map((line) => `${line}\n`).join('')}hook `);
+    expect(text).toContain(`\n${lines.map((line) => `${line}\n`).join('')}paths `);
   });
 
   test('of a boot whose record is damaged', () => {
@@ -267,12 +273,6 @@ describe('a status', () => {
     ],
   ])('of a default %s says what to do', (_, more, text) => {
     expect(renderStatus({ ...status, ...more }, 'text', ageOf)).toContain(text);
-  });
-
-  test('of a machine that would boot on links that lead nowhere says so', () => {
-    const line = 'hook     none: the next boot would find links that lead nowhere; `activate install`\n';
-    expect(renderStatus({ ...status, hook: undefined }, 'text', ageOf)).toContain(line);
-    expect(renderStatus({ ...status, hook: undefined, booted: 9 }, 'text', ageOf)).not.toContain('hook ');
   });
 
   test('of a generation whose content is gone says what to do', () => {

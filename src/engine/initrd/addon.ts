@@ -1,0 +1,42 @@
+import type { Context } from '../../context';
+import { addonMembers } from '../../core/boot/addon';
+import { type AddonMember, parseAddon, renderAddon } from '../../core/boot/archive';
+import type { InitrdRecord } from '../../core/boot/initrd';
+import { joinTarget, parentOf, type TargetPath } from '../../core/path';
+import { makeDirectories } from '../../system/changing';
+import { createFile } from '../../system/copying';
+import { digestBytes } from '../../system/host-files';
+import { readFile, readStatus } from '../../system/reading';
+import type { Root } from '../../system/rooted';
+import type { Initrd } from './initrd';
+
+/** Where a generation and a bundle have the add-on that an initrd needs to show them. */
+export const ADDON = 'boot/addon.cpio';
+
+/** What the record of a generation or bundle says of its add-on. */
+interface AddonRecord {
+  readonly initrd?: InitrdRecord;
+  readonly addon: string;
+}
+
+/** Writes the add-on into the directory of a generation or bundle. */
+export function writeAddon(root: Root, directory: TargetPath, { record, members }: Initrd): AddonRecord {
+  const file = joinTarget(directory, ADDON);
+  const bytes = renderAddon([...addonMembers(), ...members]);
+  makeDirectories(root, parentOf(file), 0o755);
+  createFile(root, file, { mode: 0o644 }, bytes);
+  return { ...(record === undefined ? {} : { initrd: record }), addon: digestBytes(bytes) };
+}
+
+/** What the add-on of a generation or bundle has; `undefined` where it is not what was recorded. */
+export function readAddon(root: Root, directory: TargetPath, digest: string): AddonMember[] | undefined {
+  const file = joinTarget(directory, ADDON);
+  const bytes = readStatus(root, file)?.kind === 'file' ? readFile(root, file) : undefined;
+  return bytes === undefined || digestBytes(bytes) !== digest ? undefined : parseAddon(bytes);
+}
+
+/** A boot of a kernel that lacks a module that somebody asked for ends before anything is mounted. */
+export function warnOfLacking({ log }: Context, { lacking }: Initrd): void {
+  for (const { version, missing } of lacking)
+    log.warn(`the kernel ${version} has no module ${missing.join(', ')}: it does not boot with this add-on`);
+}
