@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeTemporaryDirectory, removeTree } from '../sandbox';
 import type { MachineFiles } from './image';
 import { insist, takeTurns } from './running';
@@ -111,13 +111,26 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   const [, how, status] = /^(run|emergency) (\d+)/u.exec(results['ended'] ?? '') ?? [];
   const otherwise = found ? (options.cut === undefined ? 'until' : 'cut') : late ? 'late' : 'nothing';
   if (how === undefined && !found && text === '') throw new Error(`qemu: ${await complaint}`);
-  return {
-    ended: (how as 'run' | 'emergency' | undefined) ?? otherwise,
-    status: Number(status ?? -1),
-    results,
-    console: text,
-    seconds,
+  const ended: Booted['ended'] = (how as 'run' | 'emergency' | undefined) ?? otherwise;
+  const booted: Booted = { ended, status: Number(status ?? -1), results, console: text, seconds };
+  keepForPeople(booted, options);
+  return booted;
+}
+
+/** `KEEP_BOOTS=DIRECTORY` leaves what each boot said there, for whoever wants to know why a test fails. */
+function keepForPeople(booted: Booted, options: BootOptions): void {
+  const top = process.env['KEEP_BOOTS'];
+  if (top === undefined) return;
+  const directory = join(top, new Date().toISOString());
+  const files = {
+    ...booted.results,
+    console: booted.console,
+    'options.json': JSON.stringify({ ...options, ...booted, console: '', results: '' }, undefined, 1),
   };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  }
 }
 
 interface Process {
