@@ -7,7 +7,7 @@ import { POINTER } from '../core/entry';
 import type { Conflict } from '../core/plan/decision';
 import { type Settled, settleBoot } from './boot/settling';
 import { withContent } from './closure/content';
-import { hasBootHook } from './booting';
+import { installedHook } from './hooks/recorded';
 import { withAccountsLocked } from './accounts/locking';
 import { refuseUnbootable, warnOfOldInitrd } from './hooks/guarding';
 import { withLockedMachine } from './locked';
@@ -129,14 +129,14 @@ export function refuseForeignPointer({ root }: Machine): void {
 
 /** Without a boot hook, links are made by a switch alone: those that the default does not have would lead nowhere. */
 function warnOfBoot({ log }: Context, machine: Machine, next: number): void {
-  if (hasBootHook(machine)) return;
+  if (installedHook(machine) !== undefined) return;
   log.warn(
     `the next boot shows generation ${next}, and links that it does not have dangle then; switch before you reboot`,
   );
 }
 
 function warnOfUncounted({ log }: Context, machine: Machine, { tries }: Prepared): void {
-  if (tries.to === undefined || hasBootHook(machine)) return;
+  if (tries.to === undefined || installedHook(machine) !== undefined) return;
   log.warn('no boot hook is installed, so nothing counts the boots of a trial: see `activate install --help`');
 }
 
