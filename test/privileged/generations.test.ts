@@ -81,6 +81,7 @@ describe('a closure for one time only', () => {
       claims: [],
       backups: 0,
       displaced: 0,
+      passesOver: null,
       tries: {},
       unread: [],
       unsettled: null,
