@@ -1,7 +1,6 @@
 import { encodeName } from '../core/bytes';
-import { STATE } from '../core/entry';
 import { ActivateError } from '../core/errors';
-import { hostPath, joinTarget } from '../core/path';
+import { hostPath } from '../core/path';
 import { BOOT_RECORD, type BootRecord, parseBootRecord } from '../core/records/boot';
 import { generationDirectory } from '../core/records/generation';
 import { parseTries, renderTries, triesOf } from '../core/records/tries';
@@ -23,14 +22,6 @@ export function readBoot(machine: Machine): LastBoot | 'damaged' | undefined {
   const bytes = readRecordBytes(machine, BOOT_RECORD);
   const record = bytes === undefined ? undefined : parseBootRecord(decode(bytes));
   return record === undefined ? 'damaged' : { ...record, atMs: Number(status.mtimeNs / 1_000_000n) };
-}
-
-/** What `activate install` leaves: a boot hook is there, and what it installed is listed. */
-const HOOKS = joinTarget(STATE, 'hooks.json');
-
-/** Whether a boot hook is installed: then each boot makes the pointer, brings links, and counts trials down. */
-export function hasBootHook({ root }: Machine): boolean {
-  return readStatus(root, HOOKS) !== undefined;
 }
 
 /** How many boots a generation has left; `undefined` where it is not on trial. */

@@ -116,6 +116,8 @@ export interface Prepared extends Answer {
   readonly merges: ReadonlyMap<TargetPath, Merge>;
   /** What becomes of the users and groups of the machine, where the closure says anything about them. */
   readonly accounts: AccountPlan | undefined;
+  /** What a boot changed that is still to be recorded. */
+  readonly boot: BootChanges | undefined;
   /** What this user could not read, so that the plan may say too much or too little there. */
   readonly unread: readonly Unread[];
 }
@@ -156,7 +158,7 @@ export function prepareTransition(
   ];
   const wrappers = decideOnWrappers(machine, target, to, elsewhere);
   const conflicts = [...answer.conflicts, ...wrappers.conflicts];
-  return { ...answer, conflicts, state, from, to, tries, actual, wrappers, elsewhere, merges, accounts, unread };
+  return { ...answer, conflicts, state, from, to, tries, actual, wrappers, elsewhere, merges, accounts, boot, unread };
 }
 
 function triesOn(machine: Machine, target: Target, number: number, { numbers }: State): Prepared['tries'] {

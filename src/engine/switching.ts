@@ -7,7 +7,7 @@ import { POINTER } from '../core/entry';
 import type { Conflict } from '../core/plan/decision';
 import { type Settled, settleBoot } from './boot/settling';
 import { withContent } from './closure/content';
-import { hasBootHook } from './booting';
+import { installedHook } from './hooks/recorded';
 import { withAccountsLocked } from './accounts/locking';
 import { refuseUnbootable, warnOfOldInitrd } from './hooks/guarding';
 import { withLockedMachine } from './locked';
@@ -129,14 +129,14 @@ export function refuseForeignPointer({ root }: Machine): void {
 
 /** Without a boot hook, links are made by a switch alone: those that the default does not have would lead nowhere. */
 function warnOfBoot({ log }: Context, machine: Machine, next: number): void {
-  if (hasBootHook(machine)) return;
+  if (installedHook(machine) !== undefined) return;
   log.warn(
     `the next boot shows generation ${next}, and links that it does not have dangle then; switch before you reboot`,
   );
 }
 
 function warnOfUncounted({ log }: Context, machine: Machine, { tries }: Prepared): void {
-  if (tries.to === undefined || hasBootHook(machine)) return;
+  if (tries.to === undefined || installedHook(machine) !== undefined) return;
   log.warn('no boot hook is installed, so nothing counts the boots of a trial: see `activate install --help`');
 }
 
@@ -149,8 +149,14 @@ function isIdle(machine: Machine, prepared: Prepared, scope: Scope): boolean {
     (to.overlay === undefined || isShown(machine, to.overlay)) &&
     !decisions.some(isVisible) &&
     !prepared.wrappers.moves &&
+    !isToBeRecorded(prepared) &&
     isKeptAlready(prepared);
   return isAsWanted && (scope === 'live' || (state.default === to.number && tries.from === tries.to));
+}
+
+/** Whether a boot moved originals: the ledger has to say so. */
+function isToBeRecorded({ boot }: Prepared): boolean {
+  return boot !== undefined && boot.restored.size + boot.displaced.size > 0;
 }
 
 /** Whether the record says already which of the machine's own is kept. */

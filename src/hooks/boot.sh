@@ -134,7 +134,10 @@ show() {
         0) [ "$x" = "$sum" ] || { why='its image is damaged'; return 1; } ;;
         *) say "generation $1: there is no sha256sum here; its image is not checked" ;;
       esac
-      for module in loop "$carrier"; do modprobe -q "$module" 2>/dev/null || modprobe -q -d "$SYSROOT/" "$module" 2>/dev/null; done
+      for module in loop "$carrier"; do
+        # The initrd's own, those that the add-on brought, those of the machine.
+        for base in / /usr/lib/activate/kernel "$SYSROOT/"; do modprobe -q -d "$base" "$module" 2>/dev/null && break; done
+      done
       mkdir -p "$overlay" && mount -t "$carrier" -o loop,ro,nosuid,nodev "$at" "$overlay" && return
       why='its image cannot be mounted' ;;
     *) why='it was made by a newer activate' ;;
@@ -284,13 +287,17 @@ if [ -f "$STATE/transition.json" ]; then
   say "the transition from generation $from to $to was interrupted"
 fi
 # What may be in /etc: the generation that was live, those of a transition, and those of boots that nobody settled.
-placed=$live
+placed=$live sure=$live room=
 case $phase in swap | undo) placed="$from $to" ;; esac
 if [ -f "$JOURNAL" ]; then
   while read -r what rest; do
     case $what in
-      from) for each in $rest; do if is_number "$each"; then placed="$placed $each"; fi; done ;;
-      done) placed=$rest ;;
+      from)
+        for each in $rest; do case " $placed " in *" $each "*) ;; *) ! is_number "$each" || placed="$placed $each" ;; esac; done
+        x=${rest##* to }
+        [ "${x%% *}" = "$room" ] || room='' ;;
+      room) room=$rest ;;
+      done) placed=$rest sure=$rest room='' ;;
     esac
   done <"$JOURNAL"
 fi
@@ -329,16 +336,16 @@ before "$default"
 first=$found
 before "$first"
 chosen=
-for each in "$wanted" "$default" "$first" "$found"; do
-  case " $tried_already " in *" $each "*) continue ;; esac
-  [ "$each" != 0 ] || continue
-  tried_already="$tried_already $each"
-  if usable "$each"; then
-    chosen=$each
+for candidate in "$wanted" "$default" "$first" "$found"; do
+  case " $tried_already " in *" $candidate "*) continue ;; esac
+  [ "$candidate" != 0 ] || continue
+  tried_already="$tried_already $candidate"
+  if usable "$candidate"; then
+    chosen=$candidate
     break
   fi
-  say "generation $each cannot be shown: $why"
-  passed="$passed${passed:+,}{\"generation\":$each,\"why\":\"$why\"}"
+  say "generation $candidate cannot be shown: $why"
+  passed="$passed${passed:+,}{\"generation\":$candidate,\"why\":\"$why\"}"
 done
 if [ -z "$chosen" ]; then
   say 'no generation can be shown; activate.generation=N on the kernel command line asks for one'

@@ -1,11 +1,12 @@
 # Brings links and files to the generation that a boot shows, where another one placed them. Made by activate.
 # Read by the script `boot`, which has chosen it; see there.
 # shellcheck shell=sh disable=SC1090,SC2034,SC2154,SC2317,SC2329
-# away PATH: out of the way, never gone: `activate resume` looks at it
+# away KEY PATH: out of the way, never gone: `activate resume` looks at it
 away() {
-  is_there "$SYSROOT$1" && reachable "$1" || return
-  note "aside $asides $1"
-  mv "$SYSROOT$1" "$SYSROOT${1%/*}/.activate.boot.$asides"
+  is_there "$SYSROOT$2" && reachable "$2" || return
+  eval "[ -n \"\${p_$1-}\" ]" && what=ours || what=own
+  note "$what $asides $1 $2"
+  mv "$SYSROOT$2" "$SYSROOT${2%/*}/.activate.boot.$asides"
   asides=$((asides + 1))
 }
 note() {
@@ -22,11 +23,20 @@ originals() {
     note "restored $2 $3"
     if [ -f "$stored" ] && [ ! -h "$stored" ] && ln "$stored" "$SYSROOT$3" 2>/dev/null; then return; fi
     if has cp; then
-      new=$SYSROOT${3%/*}/.activate.boot.new
-      cp -a "$stored" "$new" && mv "$new" "$SYSROOT$3"
+      new=${3%/*}/.activate.boot.new
+      ! is_there "$SYSROOT$new" || drop "$new"
+      cp -a "$stored" "$SYSROOT$new" && mv "$SYSROOT$new" "$SYSROOT$3"
     else mv "$stored" "$SYSROOT$3"; fi
   }
   for each in $placed; do ledger "$each"; done
+  while IFS= read -r line; do
+    case $line in own\ *) ;; *) continue ;; esac
+    line=${line#own } n=${line%% *} line=${line#* } key=${line%% *} path=${line#* }
+    stored=$SYSROOT${path%/*}/.activate.boot.$n
+    eval "w=\${w_$key-}"
+    if [ -n "$w" ] || is_there "$SYSROOT$path" || ! is_there "$stored" || ! reachable "$path"; then continue; fi
+    mv "$stored" "$SYSROOT$path"
+  done <"$JOURNAL"
 }
 # wants: what the chosen generation has is in w_KEY; what its ledger leaves alone in k_KEY
 wants() {
@@ -36,31 +46,41 @@ wants() {
   e() { eval "w_$1=e"; }
   d() { eval "w_$1=\"d\${3-} \${4-} \${5-}\""; }
 }
+# placed KEY: the generation that was shown has it
+placed() { [ -z "$is_sure" ] || eval "p_$1=1"; }
+# had KEY: what is there is what the chosen generation has, and no original
+had() { [ -z "$is_sure" ] || eval "o_$1=1"; }
+# is_given_up KEY: what changes its kind in a transition that was swapping is left to `activate resume`
+is_given_up() { [ -z "$links_alone" ] || [ -z "$w" ] && eval "[ -z \"\${k_$1-}\" ]"; }
 # gives_up: what another generation placed, and the chosen one does not have so
 gives_up() {
   l() {
+    placed "$1"
     eval "w=\${w_$1-}"
-    if [ "$w" = l ]; then eval "o_$1=1"; return; fi
-    eval "[ -z \"\${k_$1-}\" ]" && text "$2" "$POINTER$2" && drop "$2"
+    if [ "$w" = l ]; then had "$1"; return; fi
+    is_given_up "$1" && text "$2" "$POINTER$2" && drop "$2"
   }
   s() {
+    placed "$1"
     eval "w=\${w_$1-}"
-    if [ "$w" = "s$3" ]; then eval "o_$1=1"; return; fi
-    eval "[ -z \"\${k_$1-}\" ]" && text "$2" "$3" && drop "$2"
+    if [ "$w" = "s$3" ]; then had "$1"; return; fi
+    is_given_up "$1" && text "$2" "$3" && drop "$2"
   }
   c() {
+    placed "$1"
     [ -z "$links_alone" ] || return
     eval "w=\${w_$1-}"
-    if [ "$w" = "c$3 $4 $5 $6" ]; then eval "o_$1=1"; return; fi
+    if [ "$w" = "c$3 $4 $5 $6" ]; then had "$1"; return; fi
     if eval "[ -n \"\${k_$1-}\" ]"; then return; fi
-    if [ "$w" != e ] && [ -f "$SYSROOT$2" ] && [ ! -h "$SYSROOT$2" ]; then away "$2"; fi
+    if [ "$w" != e ] && [ -f "$SYSROOT$2" ] && [ ! -h "$SYSROOT$2" ]; then away "$1" "$2"; fi
   }
-  e() { eval "[ \"\${w_$1-}\" != e ] || o_$1=1"; }
+  e() { :; }
   d() {
+    placed "$1"
     eval "w=\${w_$1-}"
     case $w in
       d*)
-        eval "o_$1=1"
+        had "$1"
         [ "$w" = "d${3-} ${4-} ${5-}" ] || eval "[ -n \"\${a_$1-}\" ]" || owner "$2" "${w#d}"
         return ;;
     esac
@@ -86,7 +106,7 @@ empty_out() {
     set -- "$SYSROOT$path"/* "$SYSROOT$path"/.[!.]* "$SYSROOT$path"/..?*
     set -f
     if is_there "$1" || is_there "$2" || is_there "$3"; then
-      case $w in '' | e) ;; *) [ -n "$links_alone" ] || away "$path" ;; esac
+      case $w in '' | e) ;; *) [ -n "$links_alone" ] || away "$key" "$path" ;; esac
     else
       drop "$path"
     fi
@@ -96,19 +116,20 @@ empty_out() {
 # makes_room: the machine's own gives way to what the chosen generation has and the one before did not
 makes_room() {
   room() { eval "[ -z \"\${o_$1-}\${k_$1-}\" ]" && is_there "$SYSROOT$2"; }
-  l() { if room "$1" "$2" && ! text "$2" "$POINTER$2"; then away "$2"; fi; }
+  l() { if room "$1" "$2" && ! text "$2" "$POINTER$2"; then away "$1" "$2"; fi; }
   # What looks the same is the machine's own all the same.
-  s() { if room "$1" "$2"; then away "$2"; fi; }
+  s() { if room "$1" "$2"; then away "$1" "$2"; fi; }
   c() { s "$@"; }
   e() { :; }
-  d() { if room "$1" "$2" && { [ ! -d "$SYSROOT$2" ] || [ -h "$SYSROOT$2" ]; }; then away "$2"; fi; }
+  d() { if room "$1" "$2" && { [ ! -d "$SYSROOT$2" ] || [ -h "$SYSROOT$2" ]; }; then away "$1" "$2"; fi; }
 }
 g_and_z() {
   g() { :; }
   z() { :; }
   a() { :; }
-  k() { :; }
   b() { :; }
+  k() { :; }
+  m() { if [ "$phase" = create ] && text "$1" "$2"; then drop "$1"; fi; }
 }
 # ledger N: what is left alone in it, and the originals that are kept
 ledger() { if [ -f "$STATE/generations/$1/boot/ledger.sh" ]; then . "$STATE/generations/$1/boot/ledger.sh"; fi; }
@@ -120,7 +141,7 @@ bring() {
   writable "$STATE"
   writable "$SYSROOT/etc"
   g_and_z
-  asides=0 emptied='' links_alone=
+  asides=0 is_sure='' emptied='' links_alone=
   while is_noted "$asides"; do asides=$((asides + 1)); done
   # Copies of a transition that was swapping are whole, old or new: `activate resume` sees to them.
   case $phase in swap | undo) links_alone=1 ;; esac
@@ -136,14 +157,16 @@ bring() {
   for each in $placed; do ledger "$each"; done
   gives_up
   if [ -n "$phase" ]; then read_list "$STATE/transition.sh" || walk "$SYSROOT/etc"; fi
-  case $links_alone:$chosen in
-    "1:$from" | "1:$to") ;;
-    *) for each in $placed; do [ "$each" = 0 ] || read_list "$STATE/generations/$each/boot/entries.sh" || walk "$SYSROOT/etc"; done ;;
-  esac
+  for each in $placed; do
+    is_sure=
+    case $each in "$sure" | "$room") is_sure=1 ;; esac
+    [ "$each" = 0 ] || read_list "$STATE/generations/$each/boot/entries.sh" || walk "$SYSROOT/etc"
+  done
   empty_out
-  if [ "$chosen" != 0 ] && [ -z "$links_alone" ]; then
+  if [ "$chosen" != 0 ] && [ "$chosen" != "$room" ] && [ -z "$links_alone" ]; then
     makes_room
     read_list "$list"
+    note "room $chosen"
   fi
   fill
   originals
@@ -152,7 +175,9 @@ bring() {
 }
 is_noted() {
   [ -f "$JOURNAL" ] || return 1
-  while read -r what n _; do [ "$what $n" = "aside $1" ] && return; done <"$JOURNAL"
+  while read -r what n _; do
+    case "$what $n" in "ours $1" | "own $1") return ;; esac
+  done <"$JOURNAL"
   return 1
 }
 # fill: what is missing is made by the full snippet

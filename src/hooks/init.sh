@@ -24,7 +24,7 @@ is_mounted() {
 # The same mounts as systemd makes, which keeps those that are there.
 prepare() {
   is_mounted /proc || mount -t proc -o nosuid,nodev,noexec proc /proc
-  is_mounted /dev || mount -t devtmpfs -o mode=0755,nosuid dev /dev
+  is_mounted /dev || mount -t devtmpfs -o mode=0755,nosuid,strictatime,size=4m devtmpfs /dev
   is_mounted /run || mount -t tmpfs -o mode=0755,nosuid,nodev,strictatime,size=20%,nr_inodes=800k tmpfs /run
 }
 

@@ -8,6 +8,8 @@ staging=${KERNEL_INSTALL_STAGING_AREA:?}
 for initrd in "$staging"/initrd*; do
   [ ! -f "$initrd" ] || has_initrd=yes
 done
+# On Debian a plugin that comes later stages it.
+[ ! -e /usr/lib/kernel/install.d/85-initrd.install ] || [ ! -f "/boot/initrd.img-$2" ] || has_initrd=yes
 # Alone it is no initrd.
 [ -n "${has_initrd-}" ] || exit 0
 

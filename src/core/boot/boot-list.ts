@@ -21,6 +21,7 @@ import { isImage } from '../records/overlay';
  *   k KEY                                          the machine's own was left here
  *   a KEY                                          a directory that was the machine's own before
  *   b KEY NUMBER PATH                              the backup that holds what the machine had here
+ *   m PATH TEXT                                    a link that waits to take a place
  *   z                                              the end: what has none is not whole
  *
  * KEY is the path as the name of a variable.
@@ -62,6 +63,7 @@ export function* bootJournalPieces({ create, swap, remove }: Phases): Generator<
     if (step.op === 'create') for (const { path, made } of step.objects) yield objectLine(path, made);
     else if (step.op === 'remove') for (const { path, was } of step.objects) yield objectLine(path, was);
     else if (step.op === 'make' && !step.path.split('/').some(isAside)) yield objectLine(step.path, step.made);
+    else if (step.op === 'make' && step.made.kind === 'symlink') yield command('m', step.path, step.made.linkText);
   }
   yield END;
 }

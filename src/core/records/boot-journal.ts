@@ -8,8 +8,10 @@ import { parseGenerationNumber } from './generation';
  * What boots without `activate` changed below /etc, since `activate` last looked: text that a shell script appends to.
  *
  *   from NUMBER… to NUMBER PHASE    what may have been placed, what is shown; the phase of an interrupted transition
- *   aside COUNT PATH                what was at a path lies beside it
+ *   own COUNT KEY PATH              what the machine had at a path lies beside it
+ *   ours COUNT KEY PATH             the same of what the generation had there that was shown before
  *   restored BACKUP PATH            an original is back; the backup has it as well, or did
+ *   room NUMBER                     nothing is in the way of that generation any more
  *   done NUMBER                     everything that is to be there is
  */
 export interface BootJournal {
@@ -17,10 +19,15 @@ export interface BootJournal {
   readonly shown: number;
   /** All that may have placed something. */
   readonly placed: ReadonlySet<number>;
-  /** The first of several things at a path is what was there before. */
-  readonly asides: readonly { readonly path: TargetPath; readonly aside: TargetPath }[];
-  readonly restored: readonly { readonly path: TargetPath; readonly backup: number }[];
+  /** In the order in which it happened. */
+  readonly acts: readonly BootAct[];
 }
+
+/** What was put aside from a path, or which original came back to it. */
+export type BootAct = { readonly path: TargetPath } & (
+  | { readonly aside: TargetPath; readonly whose: 'own' | 'ours' }
+  | { readonly restored: number }
+);
 
 export const BOOT_JOURNAL = joinTarget(STATE, 'boot.journal');
 
@@ -28,21 +35,20 @@ export const BOOT_JOURNAL = joinTarget(STATE, 'boot.journal');
 export function parseBootJournal(bytes: Uint8Array): BootJournal | undefined {
   let shown: number | undefined;
   const placed = new Set<number>();
-  const asides: BootJournal['asides'][number][] = [];
-  const restored: BootJournal['restored'][number][] = [];
+  const acts: BootAct[] = [];
   for (const line of decodeName(bytes).split('\n').slice(0, -1)) {
     const to = parseGenerationNumber(/^(?:from [\d ]+ to|done) (\d+)(?: [a-z]*)?$/u.exec(line)?.[1] ?? '');
     if (to !== undefined) {
       shown = to;
       for (const word of line.split(' ')) placed.add(parseGenerationNumber(word) ?? 0);
     }
-    const [, what, count = '', text = ''] = /^(aside|restored) (\d+) (\/.*)$/su.exec(line) ?? [];
+    const [, what, count = '', text = ''] = /^(own|ours|restored) (\d+) (?:\w+ )?(\/.*)$/su.exec(line) ?? [];
     const path = parseTargetPath(text);
     if (path === undefined || path !== text) continue;
-    if (what === 'aside') asides.push({ path, aside: asideAtBoot(path, count) });
-    if (what === 'restored') restored.push({ path, backup: Number(count) });
+    if (what === 'own' || what === 'ours') acts.push({ path, aside: asideAtBoot(path, count), whose: what });
+    if (what === 'restored') acts.push({ path, restored: Number(count) });
   }
-  return shown === undefined ? undefined : { shown, placed, asides, restored };
+  return shown === undefined ? undefined : { shown, placed, acts };
 }
 
 /** Where the script puts what is in the way. */

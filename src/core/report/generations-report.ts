@@ -159,7 +159,8 @@ function describe({ generations, tries }: Status, number: number, ageOf: AgeOf):
 
 /** Where nothing is managed no boot needs one. */
 function hookLines({ hook, live, default: next, booted }: Status): string[] {
-  if (hook !== undefined) return [`hook     ${hook}: ${hookTitles[hook]}`];
+  const since = booted === undefined ? '; this boot began without it' : '';
+  if (hook !== undefined) return [`hook     ${hook}: ${hookTitles[hook]}${since}`];
   if ((live === 0 && next === 0) || booted !== undefined) return [];
   return ['hook     none: the next boot would find links that lead nowhere; `activate install`'];
 }

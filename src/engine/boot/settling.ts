@@ -6,7 +6,7 @@ import { joinTarget, type TargetPath } from '../../core/path';
 import type { BootChanges } from '../../core/plan/boot-side';
 import type { Side } from '../../core/plan/decision';
 import { backupDirectory } from '../../core/records/backup';
-import { BOOT_JOURNAL, type BootJournal, parseBootJournal } from '../../core/records/boot-journal';
+import { type BootAct, BOOT_JOURNAL, type BootJournal, parseBootJournal } from '../../core/records/boot-journal';
 import { emptyLedger } from '../../core/records/ledger';
 import { digestFile, readLinkText, readStatus, listDirectory } from '../../system/reading';
 import { removeRecord } from '../../system/records';
@@ -50,14 +50,11 @@ export async function settleBoot(
   const sides = readSides(context, machine, from, to);
   if (sides === undefined) writeRole(machine, roleLink('live'), to);
   else {
-    const { recorded, shown } = sides;
-    const restored = new Map(
-      journal.restored.filter((each) => isRestored(machine, each)).map((each) => [each.path, each.backup]),
-    );
-    const displaced = await settleAsides(context, machine, journal, recorded);
-    await move(to, { shown, restored: new Set(restored.keys()), displaced });
-    for (const [path, backup] of restored)
-      if (recorded.ledger.displaced.get(path) === backup) removeTree(machine.root, backupDirectory(backup));
+    const { restored, displaced } = await settleActs(context, machine, journal, sides.recorded);
+    await move(to, { shown: sides.shown, restored: new Set(restored.keys()), displaced });
+    for (const [path, backup] of sides.recorded.ledger.displaced)
+      if (restored.get(path) === backup || (displaced.get(path) ?? backup) !== backup)
+        removeTree(machine.root, backupDirectory(backup));
   }
   removeRecord(machine.root, BOOT_JOURNAL);
   return { state: 'settled', from, to, live: to };
@@ -80,54 +77,60 @@ function readSides({ log }: Context, machine: Machine, from: number, to: number)
   }
 }
 
-/** The script says so before it does it, and only where nothing was. */
-function isRestored({ root }: Machine, { path }: BootJournal['restored'][number]): boolean {
-  return readStatus(root, path) !== undefined;
+/** What has become of originals: those that are back, with their backups, and those that have a new backup. */
+interface Originals {
+  readonly restored: Map<TargetPath, number>;
+  readonly displaced: Map<TargetPath, number>;
 }
 
-/** What was in the way of a boot: ours goes, and the machine's own is kept. Returns the originals among it. */
-async function settleAsides(
+/** What was in the way of a boot: ours goes, and the machine's own is kept. */
+async function settleActs(
   context: Context,
   machine: Machine,
-  { asides, placed, shown: generation }: BootJournal,
+  { acts, placed, shown: generation }: BootJournal,
   recorded: Side,
-): Promise<Map<TargetPath, number>> {
-  const displaced = new Map<TargetPath, number>();
-  const others = asides.length === 0 ? [] : [...placed].filter((number) => number !== generation && number !== 0);
+): Promise<Originals> {
+  const originals: Originals = { restored: new Map(), displaced: new Map() };
+  const others = acts.length === 0 ? [] : [...placed].filter((number) => number !== generation && number !== 0);
   const sides = [recorded, ...others.map((number) => findRecorded(machine, number))];
   const isOurs = (path: TargetPath, aside: TargetPath): boolean =>
     sides.some((side) => side?.entries.some((entry) => entry.path === path && isEntry(machine, aside, entry)));
-  const { kept } = recorded.ledger;
-  const managed = new Set(recorded.entries.map(({ path }) => path).filter((path) => kept.get(path) !== 'unmanaged'));
   const directories = new Set(recorded.entries.filter(({ place }) => place === 'directory').map(({ path }) => path));
-  for (const { path, aside } of asides.flatMap((each) => strangersIn(machine, each, directories))) {
-    const reason = managed.has(path) ? 'drifted' : 'displaced';
-    const stray = { path, aside, generation, reason } as const;
-    if (isOurs(path, aside)) removeTree(machine.root, aside);
-    const isThere = readStatus(machine.root, aside) !== undefined;
+  for (const act of acts.flatMap((each) => strangersIn(machine, each, directories))) {
+    const { path } = act;
+    if ('restored' in act) {
+      // The script says so before it does it, and only where nothing was.
+      if (readStatus(machine.root, path) !== undefined) originals.restored.set(path, act.restored);
+      continue;
+    }
+    // What was given back, and was in the way of another boot, is an original as before.
+    const isOriginal = originals.restored.delete(path);
+    const reason = isOriginal || act.whose === 'own' ? 'displaced' : 'drifted';
+    const stray = { ...act, generation, reason } as const;
+    if (!isOriginal && isOurs(path, act.aside)) removeTree(machine.root, act.aside);
+    const isThere = readStatus(machine.root, act.aside) !== undefined;
     const backup = isThere ? await keepAside(context, machine, stray) : keptBefore(machine, stray);
+    const isNew = backup !== undefined && recorded.ledger.displaced.get(path) !== backup;
     // Of several, the oldest is the machine's own from before.
-    if (reason === 'displaced' && backup !== undefined && !displaced.has(path)) displaced.set(path, backup);
+    if (reason === 'displaced' && isNew && !originals.displaced.has(path)) originals.displaced.set(path, backup);
   }
-  return displaced;
-}
-
-/** A directory of ours was put aside for what others have in it: each of these comes back by itself. */
-function strangersIn(
-  machine: Machine,
-  { path, aside }: BootJournal['asides'][number],
-  ours: ReadonlySet<TargetPath>,
-): BootJournal['asides'] {
-  if (!ours.has(path) || readStatus(machine.root, aside)?.kind !== 'directory') return [{ path, aside }];
-  const inside = listDirectory(machine.root, aside).flatMap(({ name }) =>
-    strangersIn(machine, { path: joinTarget(path, name), aside: joinTarget(aside, name) }, ours),
-  );
-  // The directory itself goes last, when it is empty.
-  return [...inside, { path, aside }];
+  return originals;
 }
 
 function findRecorded(machine: Machine, number: number): Side | undefined {
   return findGeneration(machine, number) === undefined ? undefined : readRecorded(machine, number);
+}
+
+/** A directory of ours was put aside for what others have in it: each of these comes back by itself. */
+function strangersIn(machine: Machine, act: BootAct, ours: ReadonlySet<TargetPath>): readonly BootAct[] {
+  if ('restored' in act || !ours.has(act.path)) return [act];
+  const { path, aside } = act;
+  if (readStatus(machine.root, aside)?.kind !== 'directory') return [act];
+  const inside = listDirectory(machine.root, aside).flatMap(({ name }) =>
+    strangersIn(machine, { path: joinTarget(path, name), aside: joinTarget(aside, name), whose: 'own' }, ours),
+  );
+  // The directory itself goes last, when it is empty.
+  return [...inside, act];
 }
 
 /** Whether something is what an entry makes, and nothing besides. */

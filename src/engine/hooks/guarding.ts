@@ -37,14 +37,19 @@ export function refuseUnbootable(
   );
 }
 
-/** Another one may have been there, which is none of `activate install`: then the boot left its record. */
+/**
+ * What nobody booted, such as an image that is being built, is not about to be booted again; and where the boot left a record
+ * there is a hook, which is none of `activate install`.
+ */
 function warnWithoutHook({ log }: Context, { root }: Machine): void {
-  if (readStatus(root, BOOT_RECORD) !== undefined) return;
+  if (readStatus(root, BOOTED) === undefined || readStatus(root, BOOT_RECORD) !== undefined) return;
   log.warn(
     'no boot hook is installed: the next boot would find links that lead nowhere; `activate install` before you reboot',
   );
 }
 
+/** @see sd_booted(3) */
+const BOOTED = '/run/systemd/system' as TargetPath;
 /** An initrd has what it was made with: the machine is told where a generation asks for something else. */
 export function warnOfOldInitrd(
   { log }: Context,

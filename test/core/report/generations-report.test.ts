@@ -130,7 +130,7 @@ describe('a status', () => {
         LIVE,
         'default  the same',
         'booted   unknown: no boot hook said so',
-        'hook     addon: an add-on for systemd initrds, placed by kernel-install',
+        'hook     addon: an add-on for systemd initrds, placed by kernel-install; this boot began without it',
         "paths    3 managed, 0 drifted, 0 kept as the machine's, 0 originals to come back",
       ],
     ],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cached } from './cache';
 import { insist } from './running';
 
-/** The Debian whose programs a machine has: bookworm comes with systemd 252, trixie with 257. The kernel is bookworm's in both. */
+/** The Debian whose programs a machine has: bookworm comes with systemd 252, trixie with 257. */
 export type Suite = 'bookworm' | 'trixie';
 
 /** Enough that /etc is that of an ordinary small server, and what builds initrds. */
@@ -19,46 +19,22 @@ const left = ['man', 'doc', 'info', 'locale', 'lintian', 'bash-completion', 'zsh
 export async function debianTree(suite: Suite): Promise<string> {
   return cached(`tree-${suite}`, [...packages, ...left, '1'], async (directory) => {
     const archive = join(directory, 'root.tar');
-    await bootstrap(suite, { archive, include: packages });
+    await bootstrap(suite, archive);
     mkdirSync(join(directory, 'root'));
     await insist(['tar', '-xf', archive, '--numeric-owner', '-C', join(directory, 'root')]);
     rmSync(archive);
   });
 }
 
-/** Unpacks the kernel of bookworm, which has NVMe and ext4 built in; the directory that is returned holds `boot` and `lib`. */
-export async function debianKernel(): Promise<string> {
-  return cached('kernel', ['1'], async (directory) => {
-    const name = 'linux-image-cloud-amd64';
-    const download = [
-      `cd '${directory}'`,
-      'export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG',
-      `apt-get -qq -o APT::Sandbox::User=root download "$(apt-cache depends ${name} | sed -n 's/.*Depends: //p' | head -n1)"`,
-    ];
-    const hook = `--customize-hook=${download.join(' && ')}`;
-    await bootstrap('bookworm', { archive: '/dev/null', include: [], variant: 'custom', flags: [hook] });
-    await insist(['sh', '-c', 'dpkg-deb -x linux-image-*.deb . && rm linux-image-*.deb'], { cwd: directory });
-  });
-}
-
-interface Bootstrap {
-  readonly archive: string;
-  readonly include: readonly string[];
-  readonly variant?: string;
-  readonly flags?: readonly string[];
-}
-
-async function bootstrap(
-  suite: Suite,
-  { archive, include, variant = 'minbase', flags = [] }: Bootstrap,
-): Promise<void> {
+async function bootstrap(suite: Suite, archive: string): Promise<void> {
   await insist([
-    ...['mmdebstrap', '--quiet', '--mode=root', '--format=tar', `--variant=${variant}`],
-    ...(include.length > 0 ? [`--include=${include.join(',')}`] : []),
+    ...'mmdebstrap --quiet --mode=root --format=tar --variant=minbase'.split(' '),
+    `--include=${packages.join(',')}`,
     '--aptopt=Apt::Install-Recommends "false"',
     ...left.map((each) => `--dpkgopt=path-exclude=/usr/share/${each}/*`),
-    ...flags,
-    ...[suite, archive, `deb ${await mirror()} ${suite} main`],
+    suite,
+    archive,
+    `deb ${await mirror()} ${suite} main`,
   ]);
 }
 

@@ -1,7 +1,8 @@
-import { chmodSync, cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { cached, digestOf } from './cache';
-import { debianKernel, debianTree, type Suite } from './debian';
+import { type DebianKernel, debianKernel } from '../debian-kernel';
+import { debianTree, type Suite } from './debian';
 import { insist } from './running';
 import { settle } from './settings';
 
@@ -21,28 +22,22 @@ export interface MachineFiles {
 }
 
 /** Enough modules for what is tested; the rest is 85 MB. */
-const modules = [
-  ...['overlayfs', 'erofs', 'squashfs', 'xfs', 'fuse', 'autofs', 'configfs', 'binfmt_misc.ko', 'nls'].map(
-    (each) => `fs/${each}`,
-  ),
-  ...['block/loop.ko', 'block/virtio_blk.ko', 'virtio', 'md/dm-mod.ko', 'firmware/qemu_fw_cfg.ko'].map(
-    (each) => `drivers/${each}`,
-  ),
-  ...['lib', 'crypto', 'arch/x86/crypto'],
-];
+const modules = `
+  fs/overlayfs fs/erofs fs/squashfs fs/xfs fs/fuse fs/autofs fs/configfs fs/binfmt_misc.ko fs/nls
+  drivers/block/loop.ko drivers/block/virtio_blk.ko drivers/virtio drivers/md/dm-mod.ko drivers/firmware/qemu_fw_cfg.ko
+  lib crypto arch/x86/crypto`
+  .trim()
+  .split(/\s+/u);
 
 /** Makes a machine of a suite: Debian with the kernel of bookworm, an administrator's /etc, and the agent of the tests in /usr. */
 export async function machineFiles(suite: Suite): Promise<MachineFiles> {
-  const [tree, kernel] = await Promise.all([debianTree(suite), debianKernel()]);
-  const vmlinuz = readdirSync(join(kernel, 'boot')).find((name) => name.startsWith('vmlinuz-'));
-  if (vmlinuz === undefined) throw new Error(`${kernel}: no kernel`);
-  const release = vmlinuz.slice('vmlinuz-'.length);
+  const [tree, kernel] = [await debianTree(suite), debianKernel()];
   const recipes = ['settings.ts', 'image.ts'].map((name) => digestOf(join(import.meta.dir, name)));
-  const inputs = [basename(tree), basename(kernel), digestOf(guest), ...recipes];
+  const inputs = [basename(tree), kernel.version, digestOf(guest), ...recipes];
   const bare = await cached(`image-${suite}`, inputs, async (directory) => {
     const root = join(directory, 'root');
     await insist(['cp', '-a', '--reflink=auto', join(tree, 'root'), root]);
-    await addModules(root, { kernel, release });
+    await addModules(root, kernel);
     addGuest(root);
     await settle(root);
     await makeDisk(root, join(directory, 'disk'));
@@ -52,38 +47,41 @@ export async function machineFiles(suite: Suite): Promise<MachineFiles> {
     await insist(['cp', '--sparse=always', '--reflink=auto', join(bare, 'disk'), disk]);
     await writeInto(disk, activate, '/usr/bin/activate');
   });
-  return { suite, root: join(bare, 'root'), disk: join(whole, 'disk'), kernel: join(kernel, 'boot', vmlinuz), release };
+  const vmlinuz = join(kernel.directory, `boot/vmlinuz-${kernel.version}`);
+  return { suite, root: join(bare, 'root'), disk: join(whole, 'disk'), kernel: vmlinuz, release: kernel.version };
 }
 
-async function addModules(root: string, from: { readonly kernel: string; readonly release: string }): Promise<void> {
-  const source = join(from.kernel, 'lib/modules', from.release);
-  const target = join(root, 'usr/lib/modules', from.release);
+async function addModules(root: string, { directory, version }: DebianKernel): Promise<void> {
+  const source = join(directory, 'lib/modules', version);
+  const target = join(root, 'usr/lib/modules', version);
   for (const name of ['modules.builtin', 'modules.builtin.modinfo', 'modules.order'])
     cpSync(join(source, name), join(target, name));
   for (const name of modules) cpSync(join(source, 'kernel', name), join(target, 'kernel', name), { recursive: true });
-  cpSync(join(from.kernel, 'boot', `config-${from.release}`), join(root, 'boot', `config-${from.release}`));
-  await insist(['chroot', root, 'depmod', from.release]);
+  cpSync(join(directory, `boot/config-${version}`), join(root, `boot/config-${version}`));
+  await insist(['chroot', root, 'depmod', version]);
 }
 
 /** All of it lies in /usr, so that /etc stays the test's own. */
 function addGuest(root: string): void {
   const units = join(root, 'usr/lib/systemd/system');
-  const put = (name: string, path: string, mode = 0o644): void => {
-    mkdirSync(dirname(path), { recursive: true });
-    cpSync(join(guest, name), path);
-    chmodSync(path, mode);
-  };
-  for (const name of ['agent', 'describe']) put(name, join(root, 'usr/lib/vm-test', name), 0o755);
-  put('vm-run.service', join(units, 'vm-run.service'));
+  for (const name of ['agent', 'describe']) putGuest(name, join(root, 'usr/lib/vm-test', name), 0o755);
+  putGuest('vm-run.service', join(units, 'vm-run.service'), 0o644);
   mkdirSync(join(units, 'multi-user.target.wants'), { recursive: true });
   symlinkSync('../vm-run.service', join(units, 'multi-user.target.wants/vm-run.service'));
-  for (const name of ['emergency', 'rescue']) put('emergency.conf', join(units, `${name}.service.d/vm-test.conf`));
+  for (const name of ['emergency', 'rescue'])
+    putGuest('emergency.conf', join(units, `${name}.service.d/vm-test.conf`), 0o644);
   mkdirSync(join(root, 'srv/scratch'), { recursive: true });
   writeFileSync(join(root, 'etc/resolv.conf'), '');
 }
 
+function putGuest(name: string, path: string, mode: number): void {
+  mkdirSync(dirname(path), { recursive: true });
+  cpSync(join(guest, name), path);
+  chmodSync(path, mode);
+}
+
 /** Makes an ext4 filesystem of a tree, with room for what the tests write. */
-export async function makeDisk(tree: string, disk: string): Promise<void> {
+async function makeDisk(tree: string, disk: string): Promise<void> {
   await insist([
     'mke2fs',
     '-q',

@@ -33,7 +33,7 @@ export async function buildInitrd(
 
 /** Cuts a small initrd with systemd and without `activate` out of a machine's tree, as mkosi and NixOS make them; returns the file. */
 export async function plainInitrd(machine: MachineFiles): Promise<string> {
-  const script = join(import.meta.dir, 'guest/make-initrd');
+  const script = join(import.meta.dir, 'make-initrd');
   const key = [basename(dirname(machine.root)), digestOf(script)];
   const directory = await cached(`plain-${machine.suite}`, key, async (into) => {
     await runInTree(machine.root, await Bun.file(script).text(), async (written) =>

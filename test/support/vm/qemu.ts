@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeTemporaryDirectory, removeTree } from '../sandbox';
 import type { MachineFiles } from './image';
 import { insist, takeTurns } from './running';
@@ -64,7 +64,7 @@ const atATime = takeTurns(Number(process.env['MACHINES'] ?? 2));
 
 const commandLine = [
   'console=ttyS0 root=/dev/nvme0n1 rootfstype=ext4 rootwait rw',
-  'panic=-1 mitigations=off nokaslr no_timer_check tsc=reliable random.trust_cpu=on',
+  'panic=-1 mitigations=off no_timer_check tsc=reliable random.trust_cpu=on',
   'quiet systemd.show_status=no',
 ].join(' ');
 
@@ -111,13 +111,26 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   const [, how, status] = /^(run|emergency) (\d+)/u.exec(results['ended'] ?? '') ?? [];
   const otherwise = found ? (options.cut === undefined ? 'until' : 'cut') : late ? 'late' : 'nothing';
   if (how === undefined && !found && text === '') throw new Error(`qemu: ${await complaint}`);
-  return {
-    ended: (how as 'run' | 'emergency' | undefined) ?? otherwise,
-    status: Number(status ?? -1),
-    results,
-    console: text,
-    seconds,
+  const ended: Booted['ended'] = (how as 'run' | 'emergency' | undefined) ?? otherwise;
+  const booted: Booted = { ended, status: Number(status ?? -1), results, console: text, seconds };
+  keepForPeople(booted, { ...options, cpuSeconds: Number(qemu.resourceUsage()?.cpuTime.total ?? 0) / 1e6 });
+  return booted;
+}
+
+/** `KEEP_BOOTS=DIRECTORY` leaves what each boot said there, for whoever wants to know why a test fails. */
+function keepForPeople(booted: Booted, how: BootOptions & { readonly cpuSeconds: number }): void {
+  const top = process.env['KEEP_BOOTS'];
+  if (top === undefined) return;
+  const directory = join(top, new Date().toISOString());
+  const files = {
+    ...booted.results,
+    console: booted.console,
+    'options.json': JSON.stringify({ ...how, ...booted, console: '', results: '' }, undefined, 1),
   };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  }
 }
 
 interface Process {
@@ -187,32 +200,17 @@ function commandOf(directory: string, machine: MachineFiles, disk: Disk, options
     ...disks.map((each, index) => driveOf(4 + index, each, 'keep')),
   ];
   return [
-    ...[
-      'qemu-system-x86_64',
-      '-accel',
-      'tcg,thread=multi',
-      '-cpu',
-      'max',
-      '-smp',
-      `${PROCESSORS}`,
-      '-m',
-      `${MEMORY_MIB}`,
-    ],
-    ...[
-      '-M',
-      'q35,usb=off,smbus=off',
-      '-nodefaults',
-      '-no-user-config',
-      '-display',
-      'none',
-      '-monitor',
-      'none',
-      '-no-reboot',
-    ],
-    ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
-    ...['-kernel', machine.kernel, '-append', `${commandLine} ${append}`],
+    'qemu-system-x86_64',
+    ...`-accel tcg,thread=multi -cpu max -smp ${PROCESSORS} -m ${MEMORY_MIB} -M q35,usb=off,smbus=off`.split(' '),
+    ...'-nodefaults -no-user-config -display none -monitor none -no-reboot'.split(' '),
+    ...'-chardev stdio,id=console,signal=off -serial chardev:console'.split(' '),
     // One controller with several namespaces: the names nvme0n1, nvme0n2, … cannot race.
-    ...['-device', 'nvme,id=nvme,serial=vm-test', ...drives.flat()],
+    ...'-device nvme,id=nvme,serial=vm-test'.split(' '),
+    ...drives.flat(),
+    '-kernel',
+    machine.kernel,
+    '-append',
+    `${commandLine} ${append}`,
     ...(initrds.length > 0 ? ['-initrd', concatenate(initrds, join(directory, 'initrd'))] : []),
   ];
 }
@@ -224,10 +222,8 @@ function driveOf(
   cache: 'unsafe' | 'writeback' = 'unsafe',
 ): string[] {
   const snapshot = writes === 'keep' ? 'off' : 'on';
-  return [
-    ...['-drive', `file=${file},format=${format},if=none,id=disk${number},cache=${cache},snapshot=${snapshot}`],
-    ...['-device', `nvme-ns,drive=disk${number},bus=nvme,nsid=${number}`],
-  ];
+  const drive = `file=${file},format=${format},if=none,id=disk${number},cache=${cache},snapshot=${snapshot}`;
+  return ['-drive', drive, '-device', `nvme-ns,drive=disk${number},bus=nvme,nsid=${number}`];
 }
 
 /** Archives for the kernel, each at a multiple of four bytes. */

@@ -6,7 +6,7 @@ import { insist } from './running';
 const files: Readonly<Record<string, string>> = {
   hostname: 'orion\n',
   'machine-id': '5ca1ab1e0ddba11c0ffee0ddba11d00d\n',
-  hosts: '127.0.0.1 localhost\n192.0.2.7 db.example\n',
+  hosts: '127.0.0.1 localhost\n127.0.1.1 orion\n192.0.2.7 db.example\n',
   fstab: '/dev/nvme0n1 / ext4 errors=remount-ro 0 1\nscratch /srv/scratch tmpfs size=4M,nosuid 0 0\n',
   'locale.conf': 'LANG=C.UTF-8\nLC_TIME=POSIX\n',
   'default/locale': 'LANG=C.UTF-8\n',

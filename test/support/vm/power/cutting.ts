@@ -97,12 +97,18 @@ export async function cutAgainAndAgain(
     wrong: [] as string[],
   };
   let expected: Expected = { either: [undefined] };
+  const pace: Pace = { commandMs: 4000, bootMs: 8000 };
   try {
     const base = join(directory, 'disk.raw');
     await insist(['cp', '--sparse=always', disk, base]);
     while (figures.cuts <= cuts) {
       const isLast = figures.cuts === cuts;
-      const booted = await bootOnce(machine, { base, directory, cut: isLast ? undefined : momentFrom(random), random });
+      const booted = await bootOnce(machine, {
+        base,
+        directory,
+        cut: isLast ? undefined : momentFrom(random, pace),
+        random,
+      });
       const name = `${seed}.${figures.cuts}`;
       const { woken, problem } = readBoot(booted, isLast);
       const wrong = problem === undefined ? [] : [problem];
@@ -119,6 +125,8 @@ export async function cutAgainAndAgain(
         if (woken.boot?.brought === true) figures.brought += 1;
         line += `, shows ${judged.shown ?? 'nothing'} of ${expected.either.join(' or ')}, ${work.done} done`;
         ({ expected } = work);
+        pace.commandMs = work.longestMs ?? pace.commandMs * 1.5;
+        pace.bootMs = booted.seconds * 500;
       }
       say(`${line}${wrong.map((each) => `\n  WRONG ${each}`).join('')}`);
       if (wrong.length > 0) keep(name, booted.console);
@@ -146,6 +154,7 @@ async function bootOnce(machine: MachineFiles, { base, directory, cut, random }:
       : `exec >/dev/console 2>&1\n/usr/lib/power/work ${pick(random, writers)} <<'E'\n${commandsFrom(random)}\nE\n`;
   const booted = await boot(machine, overlay, {
     writes: 'keep',
+    limitMs: 300_000,
     append,
     run,
     emergency: 'cat journal\n',
@@ -164,14 +173,20 @@ async function bootOnce(machine: MachineFiles, { base, directory, cut, random }:
 }
 
 const writers = ['nothing', 'late', 'late', 'synced', 'names'] as const;
-const LONGEST_WORK_MS = 9000;
-const LONGEST_BOOT_MS = 5000;
+/** The most commands that come to their end before the power goes. */
+const MOST_COMMANDS = 5;
 
-/** Most cuts are in the middle of switches; some are while the machine comes back from the one before. */
-function momentFrom(random: () => number): Cut {
-  return random() < 0.2
-    ? { after: /activate: generation \d|WORK BEGINS/u, ms: random() * LONGEST_BOOT_MS }
-    : { after: /WORK BEGINS/u, ms: 200 + random() * LONGEST_WORK_MS };
+/** How long the machine takes for what it is cut off from; other work makes that much longer at times. */
+interface Pace {
+  commandMs: number;
+  bootMs: number;
+}
+
+/** Most cuts are in the middle of a command; some are while the machine comes back from the one before. */
+function momentFrom(random: () => number, { commandMs, bootMs }: Pace): Cut {
+  if (random() < 0.2) return { after: /activate: generation \d|WORK BEGINS/u, ms: random() * bootMs };
+  const number = 1 + Math.floor(random() * MOST_COMMANDS);
+  return { after: new RegExp(`^BEGUN ${number} [^\\n]*\\n`, 'mu'), ms: random() * commandMs };
 }
 
 function commandsFrom(random: () => number): string {

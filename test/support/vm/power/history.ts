@@ -12,6 +12,8 @@ export interface Expected {
 export interface Worked {
   readonly expected: Expected;
   readonly done: number;
+  /** How long the longest command took, as far as one came to its end. */
+  readonly longestMs: number | undefined;
   readonly failed: readonly string[];
 }
 
@@ -20,18 +22,23 @@ export function readWork(console: string, shown: string | undefined): Worked {
   const lines = (console.split('WORK BEGINS\n')[1] ?? '').split('\n').slice(0, -1);
   let acknowledged = shown;
   let open: string | undefined;
-  let done = 0;
+  let [done, begun] = [0, 0];
+  let longestMs: number | undefined;
   const failed: string[] = [];
   for (const line of lines) {
     const [word = '', number = '', first = '', second = ''] = line.split(' ');
-    if (word === 'BEGUN') open = ['switch', 'boot', 'rollback'].includes(first) ? second : undefined;
-    else if (word === 'DONE') {
+    const centiseconds = Number(line.split(' ').at(-1));
+    if (word === 'BEGUN') {
+      open = ['switch', 'boot', 'rollback'].includes(first) ? second : undefined;
+      begun = centiseconds;
+    } else if (word === 'DONE') {
       const wanted = open ?? acknowledged ?? '';
       if (first !== wanted) failed.push(`command ${number}: the default is ${first}, and not ${wanted}`);
+      longestMs = Math.max(longestMs ?? 0, (centiseconds - begun) * 10);
       [acknowledged, open, done] = [first === '' ? undefined : first, undefined, done + 1];
     } else if (word === 'FAILED') failed.push(line);
   }
-  return { expected: { either: open === undefined ? [acknowledged] : [acknowledged, open] }, done, failed };
+  return { expected: { either: open === undefined ? [acknowledged] : [acknowledged, open] }, done, longestMs, failed };
 }
 
 /** What a boot said before its commands began. */

@@ -1,0 +1,78 @@
+import { makeTemporaryDirectory, removeTree } from '../support/sandbox';
+import { bootWith, bootWithout, type Hook, installOf } from '../support/vm/hooks';
+import { machineFiles } from '../support/vm/image';
+import { boot, type BootOptions, type Disk, forkDisk } from '../support/vm/qemu';
+
+// Run as `npm run bench:boot`, on a machine that does nothing else: seconds of the guest's own clock under emulation, medians of
+// interleaved boots. A hook that is in the initrd counts there; the init wrapper runs before systemd, so it counts as the kernel's.
+
+const RUNS = Number(process.env['RUNS'] ?? 5);
+const stamps = ['UserspaceTimestampMonotonic', 'FinishTimestampMonotonic'] as const;
+
+interface Times {
+  /** Until systemd of the root filesystem starts. */
+  readonly start: number;
+  /** Until everything is up. */
+  readonly finish: number;
+}
+
+interface Row {
+  readonly what: string;
+  readonly disk: Disk;
+  readonly how: BootOptions;
+  readonly times: Times[];
+}
+
+const scratch = makeTemporaryDirectory();
+try {
+  await benchmark();
+} finally {
+  removeTree(scratch);
+}
+
+async function benchmark(): Promise<void> {
+  const machine = await machineFiles('bookworm');
+  const real: Disk = { file: machine.disk, format: 'raw' };
+  const managed = await forkDisk(real, scratch);
+  const script = `set -e; mkdir -p /var/closure; cp -a /etc /var/closure/etc; ${installOf.init}; activate switch /var/closure`;
+  const { status, results } = await boot(machine, managed, { writes: 'keep', run: script });
+  if (status !== 0) throw new Error(results['stderr'] ?? 'the machine did not boot');
+  const rowsOf = async (hook: Hook, what: string): Promise<Row[]> => [
+    { what, disk: managed, how: await bootWith(machine, hook), times: [] },
+    { what: 'without, a real /etc', disk: real, how: await bootWithout(machine, hook), times: [] },
+  ];
+  const groups = [await rowsOf('addon', 'the add-on'), await rowsOf('init', 'the init wrapper')];
+  // The first of each is not counted.
+  for (let run = 0; run <= RUNS; run += 1) {
+    for (const each of groups.flat()) {
+      const show = `systemctl show ${stamps.map((name) => `--property=${name}`).join(' ')}`;
+      const booted = await boot(machine, each.disk, { ...each.how, run: show });
+      each.times.push(timesOf(booted.results['stdout'] ?? ''));
+    }
+  }
+  for (const group of groups) print(group);
+}
+
+function timesOf(text: string): Times {
+  const at = (name: (typeof stamps)[number]): number =>
+    Number(new RegExp(`^${name}=(\\d+)$`, 'mu').exec(text)?.[1] ?? Number.NaN) / 1e6;
+  return { start: at('UserspaceTimestampMonotonic'), finish: at('FinishTimestampMonotonic') };
+}
+
+function print(group: readonly Row[]): void {
+  const [first, second] = group.map(({ times }) => times.slice(1));
+  for (const { what, times } of group) {
+    const counted = times.slice(1);
+    const [start, finish] = [median(counted.map((each) => each.start)), median(counted.map((each) => each.finish))];
+    console.log(`  ${what.padEnd(24)} systemd starts at ${start.toFixed(2)} s, all is up at ${finish.toFixed(2)} s`);
+  }
+  const added = (of: (times: Times) => number): string =>
+    (median((first ?? []).map(of)) - median((second ?? []).map(of))).toFixed(2);
+  console.log(
+    `  adds ${added((each) => each.start)} s before systemd starts, ${added((each) => each.finish)} s in all\n`,
+  );
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
