@@ -51,12 +51,17 @@ export function hookFiles(hook: HookName, input: HookInput): HookFile[] {
 
 /** What is appended to a systemd initrd so that it shows the default generation, without modules. */
 export function addonMembers(): AddonMember[] {
-  return [...initrdUnit(), script('boot', boot, 'shows a generation')].map((file) => {
+  return [...initrdUnit(), script('boot', withoutComments(boot), 'shows a generation')].map((file) => {
     const path = file.path.slice(1) as AddonPath;
     return 'linkText' in file
       ? { path, kind: 'symlink', linkText: file.linkText }
       : { path, kind: 'file', mode: file.mode, bytes: file.bytes };
   });
+}
+
+/** An initrd is read before anything else of a boot: the script is what it is without the lines that are for people alone. */
+export function withoutComments(text: string): string {
+  return text.replaceAll(/(?<=\n)[\t ]*#.*\n/gu, '');
 }
 
 function common(program: string): HookFile[] {
