@@ -37,7 +37,7 @@ export function readMachineStatus(context: Context): Promise<Status> {
     const generations = (numbers as number[]).flatMap((number) => readIfNeeded(machine, number, state));
     const of = (role: number | undefined): Generation | undefined => generations.find(({ number }) => number === role);
     const tries = readAllTries(machine, numbers as number[]);
-    const passesOver = passedOver(of(next), tries, boot);
+    const passesOver = next !== 0 && of(next) === undefined ? MISSING : passedOver(of(next), tries, boot);
     return {
       live,
       default: next,
@@ -69,12 +69,14 @@ export function readMachineStatus(context: Context): Promise<Status> {
 }
 
 /** The record of what the boot hook named is of use, and no more. */
-function readIfNeeded(machine: Machine, number: number, { live, default: next }: State): Generation[] {
-  if (number === live || number === next)
-    return [readGeneration(machine, number, number === next ? 'default' : undefined)];
+function readIfNeeded(machine: Machine, number: number, { live }: State): Generation[] {
+  if (number === live) return [readGeneration(machine, number)];
   const generation = findGeneration(machine, number);
   return generation === undefined ? [] : [generation];
 }
+
+/** Why a boot passes over a generation whose record cannot be used. */
+const MISSING = 'it is not there, or its record is damaged';
 
 function passedOver(
   next: Generation | undefined,

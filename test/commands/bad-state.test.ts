@@ -205,13 +205,14 @@ describe('a role', () => {
       const path = sandbox.on(`${STATE}/default`);
       rmSync(path);
       symlinkSync('generations/9', path);
-      for (const argv of [['status'], ['diff']]) {
-        expect(await refusalOf(sandbox, 65, argv)).toEqual({
-          path,
-          message: 'it leads to generation 9, which is not there',
-          hint,
-        });
-      }
+      expect(await refusalOf(sandbox, 65, ['diff'])).toEqual({
+        path,
+        message: 'it leads to generation 9, which is not there',
+        hint,
+      });
+      expect((await activateOn(sandbox)('status')).stdout).toContain(
+        'The next boot passes over generation 9, the default: it is not there, or its record is damaged.\n',
+      );
       expect((await activateOn(sandbox)('switch', '2')).status).toBe(0);
       expect((await activateOn(sandbox)('status')).stdout).toContain('default  the same\n');
     });

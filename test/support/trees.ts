@@ -64,11 +64,10 @@ function directory(depth: number): fc.Arbitrary<Node> {
 }
 
 /** A random tree, three directories deep. The file of users is no link: no closure may have that. */
-export const randomTree: fc.Arbitrary<Tree> = tree(2).map((random) =>
-  random['passwd']?.kind === 'symlink'
-    ? { ...random, passwd: { kind: 'file', content: 'one\n', mode: 0o644, uid: 0 } }
-    : random,
-);
+export const randomTree: fc.Arbitrary<Tree> = tree(2).map((random) => {
+  const users = { kind: 'file', content: 'one\n', mode: 0o644, uid: 0 } as const;
+  return random['passwd']?.kind === 'symlink' ? Object.assign(random, { passwd: users }) : random;
+});
 
 /** Writes a tree below a directory that exists. Times are whole seconds in the past, all different. */
 export function writeTree(directory: string, content: Tree): void {
