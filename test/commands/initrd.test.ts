@@ -200,16 +200,17 @@ describe('the add-on of a generation', () => {
   });
 });
 
+function differs(number: number): string {
+  return `the initrds have something else than [initrd] of generation ${number} asks for: \`activate install --rebuild\` before you reboot`;
+}
+
+/** A machine with what makes initrds, and the program at its place. */
+function addMaker(path: string): void {
+  const files = [path, 'usr/bin/activate', 'usr/lib/systemd/systemd', 'usr/lib/systemd/libsystemd-shared-252.so'];
+  writeContents(sandbox.root, Object.fromEntries(files.map((each) => [each, { file: '', mode: 0o755 }])));
+}
+
 describe('what is installed in initrds', () => {
-  const differs = (number: number): string =>
-    `the initrds have something else than [initrd] of generation ${number} asks for: \`activate install --rebuild\` before you reboot`;
-
-  /** A machine with what makes initrds, and the program at its place. */
-  function addMaker(path: string): void {
-    const files = [path, 'usr/bin/activate', 'usr/lib/systemd/systemd', 'usr/lib/systemd/libsystemd-shared-252.so'];
-    writeContents(sandbox.root, Object.fromEntries(files.map((each) => [each, { file: '', mode: 0o755 }])));
-  }
-
   test.each(['dracut', 'initramfs-tools', 'addon'])(
     'by %s is what the default generation asks for, and a switch says where it is not',
     async (maker) => {

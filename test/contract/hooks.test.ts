@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type HookFile, hookFiles } from '../../src/core/hooks/files';
+import { type HookFile, hookFiles, withoutComments } from '../../src/core/hooks/files';
 import { hookNames } from '../../src/core/hooks/hook';
 import { withSandbox } from '../support/sandbox';
 
@@ -28,6 +28,24 @@ describe.each(scripts)('the script %s', (name) => {
   test('is what dash and busybox read', () => {
     expect(run('dash', '-n', join(HOOKS, name))).toEqual(fine);
     expect(run('busybox', 'ash', '-n', join(HOOKS, name))).toEqual(fine);
+  });
+});
+
+/** What bash understands of a script. */
+function understood(path: string): string[] {
+  const { status, said } = run('bash', '--pretty-print', path);
+  expect(status).toBe(0);
+  return said.split('\n').filter((line) => line !== '');
+}
+
+describe.each(scripts)('the script %s without comments', (name) => {
+  test('is the same to a shell', async () => {
+    await withSandbox(({ root }) => {
+      const path = join(root, 'plain');
+      writeFileSync(path, withoutComments(readFileSync(join(HOOKS, name), 'utf8')));
+      expect(understood(path)).toEqual(understood(join(HOOKS, name)));
+      expect(readFileSync(path, 'utf8')).not.toMatch(/\n\s*#/u);
+    });
   });
 });
 

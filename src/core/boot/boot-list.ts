@@ -12,7 +12,7 @@ import { isImage } from '../records/overlay';
  * What the script that runs at boot knows of a generation: shell commands, one a line, because that is what a shell reads
  * fastest and gets right whatever bytes a name has. The commands are functions of that script:
  *
- *   g 1 NUMBER CARRIER OVERLAY FILE SIZE DIGEST    what shows it; store, tree, squashfs or erofs
+ *   g 1 CARRIER OVERLAY FILE KEPT DIGEST           what shows it; store, tree, squashfs or erofs; on disk or in memory
  *   l KEY PATH [DIGEST | '' TEXT]                  a link through the pointer, and what it leads to in the overlay
  *   s KEY PATH TEXT                                a link with a text of its own
  *   c KEY PATH DIGEST MODE UID GID                 a copy
@@ -38,9 +38,9 @@ export const BOOT_TRANSITION = joinTarget(STATE, 'transition.sh');
 
 /** The boot list of a generation, in pieces. */
 export function* bootListPieces(generation: Generation, entries: Iterable<Entry>): Generator<string> {
-  const { number, carrier, overlay } = generation;
-  const image = isImage(carrier) ? [String(carrier.sizeBytes), carrier.digest] : [];
-  yield command('g', '1', String(number), carrier.kind, overlay, carrierPath(generation), ...image);
+  const { carrier, overlay, resident } = generation;
+  const digest = isImage(carrier) ? [carrier.digest] : [];
+  yield command('g', '1', carrier.kind, overlay, carrierPath(generation), resident ? 'memory' : 'disk', ...digest);
   for (const entry of entries) yield lineOf(entry);
   yield END;
 }
