@@ -302,8 +302,8 @@ describe('uninstall', () => {
       const before = takeSnapshot(sandbox.on('/usr'));
       const activate = insistOn(sandbox);
       await activate('install');
-      expect(await activate('uninstall')).toBe(
-        'The hook initramfs-tools is gone: 11 files removed.\nHave the initrds made anew.\n  update-initramfs -u -k all\n',
+      expect(await activate('uninstall')).toMatch(
+        /^The hook initramfs-tools is gone: \d+ files removed\.\nHave the initrds made anew\.\n {2}update-initramfs -u -k all\n$/u,
       );
       expect(compareSnapshots(before, takeSnapshot(sandbox.on('/usr')), { times: false })).toEqual([]);
       expect(existsSync(sandbox.on(RECORD))).toBe(false);
@@ -342,7 +342,6 @@ describe('uninstall', () => {
     });
   });
 });
-
 test('generations of an activate that knew nothing of boots get what a boot has to know of them', async () => {
   await withSandbox(async (sandbox) => {
     makeMachine(sandbox);

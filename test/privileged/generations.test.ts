@@ -66,6 +66,7 @@ describe('a closure for one time only', () => {
       live: 0,
       default: 1,
       booted: null,
+      boot: null,
       hook: null,
       generations: [generation(1, a)],
       interrupted: null,
