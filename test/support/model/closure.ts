@@ -149,7 +149,7 @@ export function wantedBy({ tree: content, rules }: ModelClosure): Map<string, Wa
   return wanted;
 }
 
-/** Below a directory that others may write, no rule may change anything. */
+/** Below a directory that others may write, no rule may change anything; accounts are never links. */
 function isPlaceable(closure: ModelClosure): boolean {
   try {
     wantedBy(closure);
@@ -179,6 +179,7 @@ function isFor({ name: about, place }: Rule, path: string): boolean {
 function leaf(path: string, node: Leaf, rule: Rule | undefined, isOthers: boolean): Wanted {
   const isAccounts = path === '/etc/passwd' || path.startsWith('/etc/passwd/');
   const place = rule?.place ?? (isAccounts ? 'seed' : undefined);
+  if (path === '/etc/passwd' && rule?.place === 'link') throw new Error(`${path} is never a link`);
   if (node.kind === 'symlink') {
     if (place === 'link' || place === 'whole') return linkTo(path, node);
     const thing = { kind: 'symlink', text: node.linkText } as const;
