@@ -55,6 +55,7 @@ async function manage(): Promise<Managed> {
   ];
   const first = await boot(machine, root, {
     writes: 'keep',
+    append: FEW_SERVICES,
     disks: [state],
     payload: { closure },
     run: run.join('\n'),

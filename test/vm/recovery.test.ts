@@ -49,7 +49,7 @@ async function manage(): Promise<Managed> {
     noteRoles('roles'),
   ].join('\n');
   const payload = { one: closures['one'] ?? '', image, three: closures['three'] ?? '' };
-  const booted = await boot(machine, disk, { writes: 'keep', run, payload });
+  const booted = await boot(machine, disk, { writes: 'keep', append: FEW_SERVICES, run, payload });
   expect({ ended: booted.ended, status: booted.status, stderr: booted.results['stderr'] }).toEqual({
     ended: 'run',
     status: 0,
