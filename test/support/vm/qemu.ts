@@ -205,7 +205,8 @@ function commandOf(directory: string, machine: MachineFiles, disk: Disk, options
     ...disks.map((each, index) => driveOf(4 + index, each, 'keep')),
   ];
   return [
-    'qemu-system-x86_64',
+    // It ends with the tests, however they end.
+    ...'setpriv --pdeathsig KILL -- qemu-system-x86_64'.split(' '),
     ...`-accel tcg,thread=multi -cpu max -smp ${PROCESSORS} -m ${MEMORY_MIB} -M q35,usb=off,smbus=off`.split(' '),
     ...'-nodefaults -no-user-config -display none -monitor none -no-reboot'.split(' '),
     ...'-chardev stdio,id=console,signal=off -serial chardev:console'.split(' '),
