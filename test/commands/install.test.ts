@@ -63,7 +63,7 @@ describe('install', () => {
       expect(await installed(sandbox)).toMatchObject({ state: 'nothing to do' });
       expect(await insistOn(sandbox)('install')).toBe(
         [
-          'The hook is dracut (initrds made by dracut), as /usr/bin/dracut is here; nothing to do.',
+          'The hook is dracut (initrds made by dracut), as it is installed; nothing to do.',
           'Have the initrds made anew.',
           '  dracut --regenerate-all --force',
           '',
@@ -151,6 +151,8 @@ describe('install', () => {
       const activate = activateOn(sandbox);
       await activate('install');
       unlinkSync(sandbox.on('/usr/lib/activate/init'));
+      await activate('switch', writeClosure(sandbox, 'one', { 'etc/motd': '' }));
+      expect((await activate('status')).stdout).toContain('  changed: /usr/lib/activate/init\n');
       expect((await activate('install')).stdout).toContain(': 1 file changed.\n');
       chmodSync(sandbox.on('/usr/lib/activate/init'), 0o700);
       expect(await activate('install')).toMatchObject({
