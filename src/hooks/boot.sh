@@ -318,6 +318,7 @@ if [ -f "$JOURNAL" ]; then
   done <"$JOURNAL"
 fi
 
+is_number "$timeout" || timeout=10
 if [ "$live" = 0 ] && [ "$default" = 0 ] && [ -z "$phase" ]; then
   dangling_only_asked=1 dangling=
   walk "$SYSROOT/etc"

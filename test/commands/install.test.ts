@@ -344,3 +344,21 @@ describe('uninstall', () => {
     });
   });
 });
+test('generations of an activate that knew nothing of boots get what a boot has to know of them', async () => {
+  await withSandbox(async (sandbox) => {
+    makeMachine(sandbox);
+    const activate = insistOn(sandbox);
+    for (const name of ['one', 'two']) await activate('switch', writeClosure(sandbox, name, { 'etc/which': name }));
+    const read = (): Record<string, string> =>
+      Object.fromEntries(
+        ['1/boot/entries.sh', '1/boot/bring.sh', '2/boot/entries.sh', '2/boot/ledger.sh'].map((file) => [
+          file,
+          readFileSync(sandbox.on(`/var/lib/activate/generations/${file}`), 'utf8'),
+        ]),
+      );
+    const before = read();
+    for (const file of Object.keys(before)) unlinkSync(sandbox.on(`/var/lib/activate/generations/${file}`));
+    await activate('install', '--init-wrapper');
+    expect(read()).toEqual(before);
+  });
+});

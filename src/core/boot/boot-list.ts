@@ -104,12 +104,15 @@ function ownershipOf({ mode, uid, gid }: Ownership): string[] {
 }
 
 /** A path as part of the name of a shell variable; other paths have other names. */
-export function keyOf(path: string): string {
+function keyOf(path: string): string {
+  if (ASCII.test(path)) return path.slice(1).replace(OTHER, (character) => NAMES[character.charCodeAt(0)] ?? '');
   let key = '';
   for (const byte of encodeName(path.slice(1))) key += NAMES[byte];
   return key;
 }
 
+const ASCII = /^[\x01-\x7f]*$/;
+const OTHER = /[^0-9A-Za-z]/g;
 const NAMES = Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
   return /[0-9A-Za-z]/u.test(character) ? character : `_${byte.toString(16).padStart(2, '0')}`;
