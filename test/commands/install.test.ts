@@ -328,6 +328,25 @@ describe('uninstall', () => {
     });
   });
 
+  test('is refused while the kernel is told to start what would go', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, '/usr/bin/dracut');
+      const activate = activateOn(sandbox);
+      await activate('install', '--init-wrapper');
+      writeContents(sandbox.root, { 'etc/default/grub': 'GRUB_CMDLINE_LINUX="quiet init=/usr/lib/activate/init"\n' });
+      for (const argv of [['uninstall'], ['install', '--initrd', 'dracut']])
+        expect(await activate(...argv)).toEqual({
+          status: 3,
+          stdout: '',
+          stderr:
+            'activate: /etc/default/grub: the kernel is told to start /usr/lib/activate/init, and panics without it\nTake init=/usr/lib/activate/init off the kernel command line, and reboot, first.\n',
+        });
+      expect(existsSync(sandbox.on('/usr/lib/activate/init'))).toBe(true);
+      writeFileSync(sandbox.on('/etc/default/grub'), 'GRUB_CMDLINE_LINUX="quiet"\n');
+      expect((await activate('uninstall')).status).toBe(0);
+    });
+  });
+
   test('is refused while the next boot needs it', async () => {
     await withSandbox(async (sandbox) => {
       makeMachine(sandbox);

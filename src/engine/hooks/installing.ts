@@ -17,6 +17,7 @@ import { readMachineFacts } from './facts';
 import { linksOf } from './guarding';
 import { refuseUnwritable, writeSteps } from './placing';
 import { planFiles, planHook } from './planning';
+import { refuseStartedInit } from './starting';
 import { readHooksRecord } from './recorded';
 
 export interface InstallOptions {
@@ -75,6 +76,7 @@ function prepareInstall(context: Context, machine: Machine, asked: HookName | un
   const { plan, program, initrd } = planHook(context, machine, [choice.hook, recorded]);
   refuseConflicts(machine, plan);
   refuseUnwritable(machine, plan.steps);
+  refuseStartedInit(machine, plan.steps);
   if (program.state === 'missing')
     context.log.warn(`there is no ${program.path}: activate-resume.service will fail until it is there`);
   return { choice, plan, recorded, initrd };
@@ -175,8 +177,11 @@ export function uninstall(context: Context, managed: 'refuse' | 'allow'): Promis
   return withLockedMachine(context, async (machine) => {
     const recorded = readHooksRecord(machine);
     if (recorded === undefined) return { hook: undefined, removed: [], left: [], next: [] };
-    if (managed === 'refuse') refuseManaged(machine);
     const plan = planFiles(context, machine, [[], recorded]);
+    if (managed === 'refuse') {
+      refuseManaged(machine);
+      refuseStartedInit(machine, plan.steps);
+    }
     refuseUnwritable(machine, plan.steps);
     writeSteps(machine, plan.steps, { before: recorded, after: undefined });
     const of = (action: FileStep['action']): TargetPath[] =>
