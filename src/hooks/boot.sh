@@ -65,6 +65,7 @@ whole() (
   d() { [ -d "$SYSROOT$2" ] || missing=1; }
   s() { :; }
   e() { :; }
+  m() { :; }
   z() { ended=1; }
   [ -f "$1" ] && . "$1" && [ -n "$ended" ] || exit 1
   [ -z "$missing" ] || exit 3
