@@ -63,7 +63,7 @@ describe('install', () => {
       expect(await installed(sandbox)).toMatchObject({ state: 'nothing to do' });
       expect(await insistOn(sandbox)('install')).toBe(
         [
-          'The hook is dracut (initrds made by dracut), as /usr/bin/dracut is here; nothing to do.',
+          'The hook is dracut (initrds made by dracut), as it is installed; nothing to do.',
           'Have the initrds made anew.',
           '  dracut --regenerate-all --force',
           '',
@@ -151,6 +151,8 @@ describe('install', () => {
       const activate = activateOn(sandbox);
       await activate('install');
       unlinkSync(sandbox.on('/usr/lib/activate/init'));
+      await activate('switch', writeClosure(sandbox, 'one', { 'etc/motd': '' }));
+      expect((await activate('status')).stdout).toContain('  changed: /usr/lib/activate/init\n');
       expect((await activate('install')).stdout).toContain(': 1 file changed.\n');
       chmodSync(sandbox.on('/usr/lib/activate/init'), 0o700);
       expect(await activate('install')).toMatchObject({
@@ -302,8 +304,8 @@ describe('uninstall', () => {
       const before = takeSnapshot(sandbox.on('/usr'));
       const activate = insistOn(sandbox);
       await activate('install');
-      expect(await activate('uninstall')).toBe(
-        'The hook initramfs-tools is gone: 10 files removed.\nHave the initrds made anew.\n  update-initramfs -u -k all\n',
+      expect(await activate('uninstall')).toMatch(
+        /^The hook initramfs-tools is gone: \d+ files removed\.\nHave the initrds made anew\.\n {2}update-initramfs -u -k all\n$/u,
       );
       expect(compareSnapshots(before, takeSnapshot(sandbox.on('/usr')), { times: false })).toEqual([]);
       expect(existsSync(sandbox.on(RECORD))).toBe(false);
@@ -326,6 +328,25 @@ describe('uninstall', () => {
     });
   });
 
+  test('is refused while the kernel is told to start what would go', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, '/usr/bin/dracut');
+      const activate = activateOn(sandbox);
+      await activate('install', '--init-wrapper');
+      writeContents(sandbox.root, { 'etc/default/grub': 'GRUB_CMDLINE_LINUX="quiet init=/usr/lib/activate/init"\n' });
+      for (const argv of [['uninstall'], ['install', '--initrd', 'dracut']])
+        expect(await activate(...argv)).toEqual({
+          status: 3,
+          stdout: '',
+          stderr:
+            'activate: /etc/default/grub: the kernel is told to start /usr/lib/activate/init, and panics without it\nTake init=/usr/lib/activate/init off the kernel command line, and reboot, first.\n',
+        });
+      expect(existsSync(sandbox.on('/usr/lib/activate/init'))).toBe(true);
+      writeFileSync(sandbox.on('/etc/default/grub'), 'GRUB_CMDLINE_LINUX="quiet"\n');
+      expect((await activate('uninstall')).status).toBe(0);
+    });
+  });
+
   test('is refused while the next boot needs it', async () => {
     await withSandbox(async (sandbox) => {
       makeMachine(sandbox);
@@ -340,5 +361,23 @@ describe('uninstall', () => {
       });
       expect((await activate('uninstall', '--force')).status).toBe(0);
     });
+  });
+});
+test('generations of an activate that knew nothing of boots get what a boot has to know of them', async () => {
+  await withSandbox(async (sandbox) => {
+    makeMachine(sandbox);
+    const activate = insistOn(sandbox);
+    for (const name of ['one', 'two']) await activate('switch', writeClosure(sandbox, name, { 'etc/which': name }));
+    const read = (): Record<string, string> =>
+      Object.fromEntries(
+        ['1/boot/entries.sh', '1/boot/bring.sh', '2/boot/entries.sh', '2/boot/ledger.sh'].map((file) => [
+          file,
+          readFileSync(sandbox.on(`/var/lib/activate/generations/${file}`), 'utf8'),
+        ]),
+      );
+    const before = read();
+    for (const file of Object.keys(before)) unlinkSync(sandbox.on(`/var/lib/activate/generations/${file}`));
+    await activate('install', '--init-wrapper');
+    expect(read()).toEqual(before);
   });
 });

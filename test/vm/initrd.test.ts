@@ -6,14 +6,14 @@ import { alterDisk } from '../support/vm/damage';
 import { bootWith, installOf } from '../support/vm/hooks';
 import { type MachineFiles, machineFiles } from '../support/vm/image';
 import { plainInitrd } from '../support/vm/initrds';
-import { boot, type Booted, type BootOptions, type Disk, forkDisk } from '../support/vm/qemu';
+import { boot, type Booted, type BootOptions, type Disk, FEW_SERVICES, forkDisk } from '../support/vm/qemu';
 import { bootRecordIn, KEEP_BOOT_RECORD, noteRoles, roles, rolesIn } from '../support/vm/roles';
 import { insist } from '../support/vm/running';
 
 // A machine with /var, and so the generations, on a filesystem of its own whose module its initrd lacks: XFS, mounted by the
 // initrd as its fstab says. The closure has the module taken along, and an action before anything is mounted.
 
-const LIMIT_MS = 900_000;
+const LIMIT_MS = 3_600_000;
 const scratch = makeTemporaryDirectory();
 afterAll(() => removeTree(scratch));
 
@@ -55,6 +55,7 @@ async function manage(): Promise<Managed> {
   ];
   const first = await boot(machine, root, {
     writes: 'keep',
+    append: FEW_SERVICES,
     disks: [state],
     payload: { closure },
     run: run.join('\n'),
@@ -86,7 +87,7 @@ async function bootIt(
   const third: Disk = { file: join(scratch, `${crypto.randomUUID()}.raw`), format: 'raw' };
   await insist(['truncate', '--size=1M', third.file]);
   const disks = [await forkDisk(state, scratch), ...(also === 'without it' ? [] : [third])];
-  return boot(machine, root, { disks, append: 'ro', run: LOOK, emergency: EMERGENCY, ...options });
+  return boot(machine, root, { disks, append: `ro ${FEW_SERVICES}`, run: LOOK, emergency: EMERGENCY, ...options });
 }
 
 function expectManaged(booted: Booted): void {

@@ -9,7 +9,7 @@ import { boot, type Booted, type Disk, forkDisk } from '../support/vm/qemu';
 // A machine that boots with the whole of its /etc managed is the machine that boots with a real /etc: for each hook, with
 // systemd 252 and 257. The root is mounted read-only by the kernel, as Debian has it, and by the fstab read-write.
 
-const LIMIT_MS = 1_500_000;
+const LIMIT_MS = 3_600_000;
 const scratch = makeTemporaryDirectory();
 afterAll(() => removeTree(scratch));
 
@@ -90,20 +90,20 @@ const suites: readonly { readonly suite: Suite; readonly systemd: number }[] = [
   { suite: 'trixie', systemd: 257 },
 ];
 
-describe.each(suites)('with systemd $systemd', ({ suite }) => {
-  test(
-    'two boots of a real /etc differ in nothing that is compared',
-    async () => {
-      const { machine } = await chainOf(suite);
-      const [one, two] = await Promise.all([
-        real(machine, 'init'),
-        boot(machine, { file: machine.disk, format: 'raw' }, { append: 'ro', run: DESCRIBE }),
-      ]);
-      expect(differencesOf(describedBy(one), describedBy(two))).toEqual([]);
-    },
-    LIMIT_MS,
-  );
+test(
+  'two boots of a real /etc differ in nothing that is compared',
+  async () => {
+    const { machine } = await chainOf('bookworm');
+    const [one, two] = await Promise.all([
+      real(machine, 'init'),
+      boot(machine, { file: machine.disk, format: 'raw' }, { append: 'ro', run: DESCRIBE }),
+    ]);
+    expect(differencesOf(describedBy(one), describedBy(two))).toEqual([]);
+  },
+  LIMIT_MS,
+);
 
+describe.each(suites)('with systemd $systemd', ({ suite }) => {
   test(
     'the whole of /etc is taken over',
     async () => {

@@ -18,7 +18,7 @@ import { isImage } from '../records/overlay';
  *   c KEY PATH DIGEST MODE UID GID                 a copy
  *   e KEY PATH                                     a seed
  *   d KEY PATH MODE UID GID                        a directory
- *   k KEY                                          the machine's own was left here
+ *   k KEY PATH                                     the machine's own was left here
  *   a KEY                                          a directory that was the machine's own before
  *   b KEY NUMBER PATH                              the backup that holds what the machine had here
  *   m PATH TEXT                                    a link that waits to take a place
@@ -47,7 +47,7 @@ export function* bootListPieces(generation: Generation, entries: Iterable<Entry>
 
 /** What a ledger means for the boot: the paths that are left alone, and what comes back when a path is given up. */
 export function* bootLedgerPieces({ kept, adopted, displaced }: Ledger): Generator<string> {
-  for (const path of kept.keys()) yield command('k', keyOf(path));
+  for (const path of kept.keys()) yield command('k', keyOf(path), path);
   for (const path of adopted.keys()) yield command('a', keyOf(path));
   for (const [path, backup] of [...displaced].toSorted(([a], [b]) => comparePaths(a, b)))
     yield command('b', keyOf(path), String(backup), path);
@@ -104,12 +104,15 @@ function ownershipOf({ mode, uid, gid }: Ownership): string[] {
 }
 
 /** A path as part of the name of a shell variable; other paths have other names. */
-export function keyOf(path: string): string {
+function keyOf(path: string): string {
+  if (ASCII.test(path)) return path.slice(1).replace(OTHER, (character) => NAMES[character.charCodeAt(0)] ?? '');
   let key = '';
   for (const byte of encodeName(path.slice(1))) key += NAMES[byte];
   return key;
 }
 
+const ASCII = /^[\x01-\x7f]*$/;
+const OTHER = /[^0-9A-Za-z]/g;
 const NAMES = Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
   return /[0-9A-Za-z]/u.test(character) ? character : `_${byte.toString(16).padStart(2, '0')}`;

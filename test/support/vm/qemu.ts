@@ -68,6 +68,11 @@ const commandLine = [
   'quiet systemd.show_status=no',
 ].join(' ');
 
+/** For the kernel's command line, where it is not the services that matter: without those that take longest to start. */
+export const FEW_SERVICES = ['redis-server', 'cron', 'systemd-logind', 'e2scrub_reap', 'dbus', 'systemd-user-sessions']
+  .map((name) => `systemd.mask=${name}.service`)
+  .join(' ');
+
 /** Makes a disk that begins as another, which must not change from now on. */
 export async function forkDisk(from: Disk, directory: string): Promise<Disk> {
   const file = join(directory, `${crypto.randomUUID()}.qcow2`);
@@ -200,7 +205,8 @@ function commandOf(directory: string, machine: MachineFiles, disk: Disk, options
     ...disks.map((each, index) => driveOf(4 + index, each, 'keep')),
   ];
   return [
-    'qemu-system-x86_64',
+    // It ends with the tests, however they end.
+    ...'setpriv --pdeathsig KILL -- qemu-system-x86_64'.split(' '),
     ...`-accel tcg,thread=multi -cpu max -smp ${PROCESSORS} -m ${MEMORY_MIB} -M q35,usb=off,smbus=off`.split(' '),
     ...'-nodefaults -no-user-config -display none -monitor none -no-reboot'.split(' '),
     ...'-chardev stdio,id=console,signal=off -serial chardev:console'.split(' '),
