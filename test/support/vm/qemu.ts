@@ -107,7 +107,7 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   const timer = setTimeout(() => {
     late = true;
     qemu.kill('SIGKILL');
-  }, options.limitMs ?? 300_000);
+  }, options.limitMs ?? 900_000);
   const { text, found } = await follow(qemu, options);
   await qemu.exited;
   clearTimeout(timer);
@@ -115,7 +115,7 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   const results = await unpackResults(directory);
   const [, how, status] = /^(run|emergency) (\d+)/u.exec(results['ended'] ?? '') ?? [];
   const otherwise = found ? (options.cut === undefined ? 'until' : 'cut') : late ? 'late' : 'nothing';
-  if (how === undefined && !found && text === '') throw new Error(`qemu: ${await complaint}`);
+  if (how === undefined && !found && !late && text === '') throw new Error(`qemu: ${await complaint}`);
   const ended: Booted['ended'] = (how as 'run' | 'emergency' | undefined) ?? otherwise;
   const booted: Booted = { ended, status: Number(status ?? -1), results, console: text, seconds };
   keepForPeople(booted, { ...options, cpuSeconds: Number(qemu.resourceUsage()?.cpuTime.total ?? 0) / 1e6 });
