@@ -69,7 +69,7 @@ whole() (
   [ -z "$missing" ] || exit 3
 )
 g() {
-  carrier=$3 overlay=$4 file=$5 sum=${7-}
+  carrier=$2 overlay=$3 file=$4 kept=$5 sum=${6-}
   [ "$1" = 1 ] || carrier=newer
 }
 
@@ -124,6 +124,7 @@ show() {
       [ -d "$at" ] || { why='what it shows is not there'; return 1; }
       [ "$overlay" != "$file" ] || return 0
       is_mounted "$overlay" && return
+      in_memory "$at" && return
       mkdir -p "$overlay" && mount --bind "$at" "$overlay" && mount -o remount,bind,ro "$overlay" && return
       why='it cannot be mounted' ;;
     squashfs | erofs)
@@ -138,10 +139,25 @@ show() {
         # The initrd's own, those that the add-on brought, those of the machine.
         for base in / /usr/lib/activate/kernel "$SYSROOT/"; do modprobe -q -d "$base" "$module" 2>/dev/null && break; done
       done
-      mkdir -p "$overlay" && mount -t "$carrier" -o loop,ro,nosuid,nodev "$at" "$overlay" && return
+      if [ "$kept" = memory ] && mount_image "$at" "$RUN/image"; then
+        in_memory "$RUN/image"
+        x=$?
+        umount "$RUN/image"
+        [ "$x" != 0 ] || return 0
+      fi
+      mount_image "$at" "$overlay" && return
       why='its image cannot be mounted' ;;
     *) why='it was made by a newer activate' ;;
   esac
+  return 1
+}
+mount_image() { mkdir -p "$2" && mount -t "$carrier" -o loop,ro,nosuid,nodev "$1" "$2"; }
+# in_memory DIRECTORY: shows a copy of it; what is in a store stays there until the next switch
+in_memory() {
+  [ "$carrier" != store ] && has cp || return
+  mkdir -p "$overlay" && mount -t tmpfs -o mode=0755,nosuid,nodev activate "$overlay" || return
+  cp -a "$1/." "$overlay/" && mount -o remount,ro "$overlay" && return
+  umount "$overlay"
   return 1
 }
 # count_down N: one try less, durably; a boot that cannot count is no trial
@@ -302,6 +318,7 @@ if [ -f "$JOURNAL" ]; then
   done <"$JOURNAL"
 fi
 
+is_number "$timeout" || timeout=10
 if [ "$live" = 0 ] && [ "$default" = 0 ] && [ -z "$phase" ]; then
   dangling_only_asked=1 dangling=
   walk "$SYSROOT/etc"

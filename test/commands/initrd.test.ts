@@ -185,6 +185,32 @@ describe('the add-on of a generation', () => {
     expect(ofClosure(`${generation(1)}/boot/addon.cpio`)).toEqual(taken());
   });
 
+  test('has modules of the store, wherever in it they are, and none that are elsewhere', async () => {
+    const system = 'nix/store/aaa-system';
+    const linked = 'nix/store/bbb-modules/lib/modules/6.1/kernel/spl.ko';
+    writeContents(sandbox.root, {
+      [`${system}/etc/hosts`]: { link: '/nix/store/ccc-hosts' },
+      'nix/store/ccc-hosts': 'a\n',
+      ...kernel('nix/store/bbb-modules/lib/modules'),
+      [`${system}/kernel-modules`]: { link: '/nix/store/bbb-modules' },
+      [`${system}/activation.toml`]: 'schema = 1\n[initrd]\nmodules = ["zfs"]\n',
+      'nix/store/ddd-spl.ko': 'spl',
+      'etc/secret': 'spl',
+    });
+    const lead = (to: string): void => {
+      rmSync(sandbox.on(linked));
+      writeContents(sandbox.root, { [linked]: { link: to } });
+    };
+    lead('/nix/store/ddd-spl.ko');
+    expect((await activate('switch', system)).stdout).toStartWith('Generation 1 is live');
+    expect(ofClosure(`${generation(1)}/boot/addon.cpio`)).toEqual(taken());
+    lead('/etc/secret');
+    expect(await refused('switch', system)).toEqual([
+      65,
+      `activate: /${linked}: modules.dep names a module that is not there\nInstall the kernel again, or run depmod for it.\n`,
+    ]);
+  });
+
   test('belongs to another generation as soon as the closure asks for something else, or has other modules', async () => {
     const closure = writeClosure(sandbox, 'a', asking);
     const again = async (changed: Contents): Promise<string> => {
@@ -200,16 +226,17 @@ describe('the add-on of a generation', () => {
   });
 });
 
+function differs(number: number): string {
+  return `the initrds have something else than [initrd] of generation ${number} asks for: \`activate install --rebuild\` before you reboot`;
+}
+
+/** A machine with what makes initrds, and the program at its place. */
+function addMaker(path: string): void {
+  const files = [path, 'usr/bin/activate', 'usr/lib/systemd/systemd', 'usr/lib/systemd/libsystemd-shared-252.so'];
+  writeContents(sandbox.root, Object.fromEntries(files.map((each) => [each, { file: '', mode: 0o755 }])));
+}
+
 describe('what is installed in initrds', () => {
-  const differs = (number: number): string =>
-    `the initrds have something else than [initrd] of generation ${number} asks for: \`activate install --rebuild\` before you reboot`;
-
-  /** A machine with what makes initrds, and the program at its place. */
-  function addMaker(path: string): void {
-    const files = [path, 'usr/bin/activate', 'usr/lib/systemd/systemd', 'usr/lib/systemd/libsystemd-shared-252.so'];
-    writeContents(sandbox.root, Object.fromEntries(files.map((each) => [each, { file: '', mode: 0o755 }])));
-  }
-
   test.each(['dracut', 'initramfs-tools', 'addon'])(
     'by %s is what the default generation asks for, and a switch says where it is not',
     async (maker) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type HookFile, hookFiles } from '../../src/core/hooks/files';
+import { type HookFile, hookFiles, withoutComments } from '../../src/core/hooks/files';
 import { hookNames } from '../../src/core/hooks/hook';
 import { withSandbox } from '../support/sandbox';
 
@@ -28,6 +28,24 @@ describe.each(scripts)('the script %s', (name) => {
   test('is what dash and busybox read', () => {
     expect(run('dash', '-n', join(HOOKS, name))).toEqual(fine);
     expect(run('busybox', 'ash', '-n', join(HOOKS, name))).toEqual(fine);
+  });
+});
+
+/** What bash understands of a script. */
+function understood(path: string): string[] {
+  const { status, said } = run('bash', '--pretty-print', path);
+  expect(status).toBe(0);
+  return said.split('\n').filter((line) => line !== '');
+}
+
+describe.each(scripts)('the script %s without comments', (name) => {
+  test('is the same to a shell', async () => {
+    await withSandbox(({ root }) => {
+      const path = join(root, 'plain');
+      writeFileSync(path, withoutComments(readFileSync(join(HOOKS, name), 'utf8')));
+      expect(understood(path)).toEqual(understood(join(HOOKS, name)));
+      expect(readFileSync(path, 'utf8')).not.toMatch(/\n\s*#/u);
+    });
   });
 });
 
@@ -93,4 +111,67 @@ test('what is asked of machines that boot is what facts say they need', () => {
     'OnFailureJobMode=replace-irreversibly',
   ])
     expect(text).toContain(`\n${line}\n`);
+});
+
+describe.each([[['dash']], [['busybox', 'ash']]])('the init, run by %p', (shell) => {
+  /** What it, and what it starts, said; each program of the machine is one of these. */
+  function started(
+    programs: Readonly<Record<string, string>>,
+    links: Readonly<Record<string, string>> = {},
+  ): Promise<string[]> {
+    return withSandbox(({ on }) => {
+      for (const [path, script] of Object.entries(programs)) {
+        mkdirSync(dirname(on(path)), { recursive: true });
+        writeFileSync(on(path), `#!/bin/sh\n${script}\n`.replaceAll('LOG', on('/log')), { mode: 0o755 });
+      }
+      const inTree = (text: string): string =>
+        text
+          .replaceAll(/(?<![\w/])\/(?:usr\/)?lib\/(?:activate|systemd)\//gu, (path) => on(path))
+          .replace("/sbin/init'", `${on('/sbin/init')}'`)
+          .replace('PATH=/', `PATH=${on('/bin')}:/`);
+      writeFileSync(on('/usr/lib/activate/init'), inTree(readFileSync(join(HOOKS, 'init.sh'), 'utf8')), {
+        mode: 0o755,
+      });
+      mkdirSync(on('/sbin'), { recursive: true });
+      for (const [path, target] of Object.entries(links)) symlinkSync(on(target), on(path));
+      // It mounts what is not there: in a namespace of its own.
+      const command = ['--mount', ...shell, on('/usr/lib/activate/init'), 'one', 'two words'];
+      const { status, stderr } = spawnSync('unshare', command, { encoding: 'utf8' });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      return readFileSync(on('/log'), 'utf8').trim().split('\n');
+    });
+  }
+
+  const boot = 'echo "boot $HOOK <$SYSROOT>" >>LOG';
+  const real = 'echo "init: $*" >>LOG';
+
+  test('shows a generation, and then is the real init', async () => {
+    expect(await started({ '/usr/lib/activate/boot': boot, '/usr/lib/systemd/systemd': real })).toEqual([
+      'boot init <>',
+      'init: one two words',
+    ]);
+  });
+
+  test('is never its own real init', async () => {
+    const programs = { '/usr/lib/activate/boot': boot, '/lib/systemd/systemd': real };
+    const links = { '/sbin/init': '/usr/lib/activate/init' };
+    expect(await started(programs, links)).toEqual(['boot init <>', 'init: one two words']);
+  });
+
+  test('waits for somebody who mends what keeps it, and never goes on without', async () => {
+    const programs = {
+      '/usr/lib/activate/boot': `${boot}\n[ "$(grep -c boot LOG)" = 3 ]`,
+      '/usr/lib/systemd/systemd': real,
+      '/bin/sulogin': 'echo "shell" >>LOG; exit 1',
+      '/bin/sleep': 'exit 0',
+    };
+    expect(await started(programs)).toEqual([
+      'boot init <>',
+      'shell',
+      'boot init <>',
+      'shell',
+      'boot init <>',
+      'init: one two words',
+    ]);
+  });
 });

@@ -54,6 +54,20 @@ async function shown(machine: TestMachine): Promise<string> {
 const ONE = 'one\none\none\nonly-one\n';
 const TWO = 'two\ntwo\ntwo\nonly-two\n';
 
+/** Boots with a terminal as the console, at which somebody types. */
+async function bootAtConsole(machine: TestMachine, shell: string, typed: string): Promise<string> {
+  const inside = `
+    find /run -xdev -mindepth 1 -delete
+    echo activate.interactive=1 activate.timeout=3 >/run/cmdline
+    mount --bind /run/cmdline /proc/cmdline
+    mount --bind "$(tty)" /dev/console
+    HOOK=init ${shell} ${script} 2>/dev/null
+    umount -l /dev/console /proc/cmdline || :`;
+  await machine.shell(`mkdir -p /var/console; cat >/var/console/run <<'END'\n${inside}\nEND`);
+  const typing = `(sleep 1; printf '${typed}'; sleep 4) | script -qec 'bash /var/console/run' /dev/null`;
+  return machine.shell(`${typing} >/var/console/seen; cat /var/console/seen; cat /run/activate/boot.json`);
+}
+
 describe('a boot', () => {
   test('shows the default and changes nothing where it was live', async () => {
     await withTwo(async (machine) => {
@@ -135,6 +149,39 @@ describe('a boot', () => {
     });
   });
 
+  test.each(['tree', 'squashfs'])('makes the copy in memory of a %s again', async (kind) => {
+    await withMachine({}, async (machine) => {
+      const sandbox = { root: machine.root, on: machine.on, remove: () => undefined };
+      writeClosure(sandbox, 'one', { 'etc/which': 'one', 'etc/dir/file': { file: 'x', mode: 0o600 } });
+      const image = kind === 'tree' ? [] : ['--image', kind];
+      await machine.activate('generate', '/closures/one', '--output', '/var/one', ...image);
+      await machine.activate('switch', '/var/one', '--resident');
+      const before = await machine.visible();
+      expect((await boot(machine)).record).toMatchObject({ chosen: 1, passed: [] });
+      expect(await machine.visible()).toEqual(before);
+      expect(await machine.shell('findmnt -no FSTYPE,OPTIONS /run/activate/gen/1')).toMatch(/^tmpfs +ro,/u);
+      expect(await machine.activate('switch', '1')).toContain('nothing to do');
+    });
+  });
+
+  test('has what wrappers need in the system that is about to start', async () => {
+    await withMachine({}, async (machine) => {
+      writeClosure({ root: machine.root, on: machine.on, remove: () => undefined }, 'one', {
+        'activation.toml': 'schema = 1\n[[wrapper]]\nname = "who"\nsource = "/usr/bin/id"\nmode = "4755"\n',
+        'etc/which': 'one',
+      });
+      await machine.activate('switch', '/closures/one');
+      expect((await boot(machine)).status).toBe(0);
+      expect(
+        await machine.shell('cd /run/systemd/system; find . -type f -o -type l | sort; readlink /run/tmpfiles.d/*'),
+      ).toBe(
+        './local-fs.target.wants/run-wrappers.mount\n./run-wrappers.mount\n' +
+          './systemd-tmpfiles-setup.service.requires/run-wrappers.mount\n' +
+          '/var/lib/activate/generations/1/tmpfiles.d/activate.conf\n',
+      );
+    });
+  });
+
   test('shows what the kernel command line asks for', async () => {
     await withTwo(async (machine) => {
       expect((await boot(machine, 'activate.generation=1')).record).toMatchObject({
@@ -159,6 +206,20 @@ describe('a boot', () => {
       });
     });
   });
+
+  test.each(['dash', 'busybox sh'])(
+    'asks at the console where that is wanted, and goes on without an answer (%s)',
+    async (shell) => {
+      await withTwo(async (machine) => {
+        const asked = await bootAtConsole(machine, shell, '1\\n');
+        expect(asked).toContain('the generations, the newest last:');
+        expect(asked).toContain('"wanted":1,"chosen":1,"why":"chosen on the console"');
+        expect(await shown(machine)).toBe(ONE);
+        expect(await bootAtConsole(machine, shell, '')).toContain('"wanted":2,"chosen":2,"why":"the default"');
+        expect(await bootAtConsole(machine, shell, 'x\\n')).toContain('"wanted":2,"chosen":2,"why":"the default"');
+      });
+    },
+  );
 
   test('holds what is shown against the manifest where that is asked for', async () => {
     await withTwo(async (machine) => {

@@ -8,91 +8,112 @@ import { backup, countSteps, hold, seeEtc, stepsToTry, withoutSeeds } from '../s
 import type { Sandbox } from '../support/sandbox';
 import { compareSnapshots, type Seen, takeSnapshot } from '../support/snapshot';
 
+/** Each run boots several times. */
+const RUNS = Number(process.env['RUNS'] ?? 12);
+
 describe.each([...shells])('a boot run by %s', (shell) => {
   test('of an older generation shows what a switch back to it would, and is settled afterwards', async () => {
-    await hold(2, async (sandbox, [first = '', second = '']) => {
-      const machine = seeEtc(sandbox);
-      await switchOn(sandbox.root, closureAt(first), backup);
-      const before = seeEtc(sandbox);
-      await switchOn(sandbox.root, closureAt(second), backup);
-      boot(sandbox, { shell, cmdline: 'quiet activate.generation=1' }, 1);
-      insistOnSame(before, withoutAsides(seeEtc(sandbox)), shell);
-      await settle(sandbox);
-      insistOnSame(before, seeEtc(sandbox));
-      await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
-      insistOnSame(machine, seeEtc(sandbox));
-    });
+    await hold(
+      2,
+      async (sandbox, [first = '', second = '']) => {
+        const machine = seeEtc(sandbox);
+        await switchOn(sandbox.root, closureAt(first), backup);
+        const before = seeEtc(sandbox);
+        await switchOn(sandbox.root, closureAt(second), backup);
+        boot(sandbox, { shell, cmdline: 'quiet activate.generation=1' }, 1);
+        insistOnSame(before, withoutAsides(seeEtc(sandbox)), shell);
+        await settle(sandbox);
+        insistOnSame(before, seeEtc(sandbox));
+        await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
+        insistOnSame(machine, seeEtc(sandbox));
+      },
+      RUNS,
+    );
   }, 600_000);
 
   test('of a generation that was never live shows it', async () => {
-    await hold(2, async (sandbox, [first = '', second = '']) => {
-      const machine = seeEtc(sandbox);
-      await switchOn(sandbox.root, closureAt(first), backup);
-      const before = seeEtc(sandbox);
-      const next = await switchOn(sandbox.root, closureAt(second), backup, 'default');
-      if (next.state !== 'done') return;
-      boot(sandbox, { shell }, 2);
-      const booted = withoutAsides(seeEtc(sandbox));
-      await settle(sandbox);
-      insistOnSame(booted, seeEtc(sandbox), shell);
-      const settled = seeEtc(sandbox);
-      await switchOn(sandbox.root, { kind: 'generation', number: 1 }, backup);
-      insistOnSame(before, seeEtc(sandbox));
-      await switchOn(sandbox.root, { kind: 'generation', number: 2 }, backup);
-      insistOnSame(settled, seeEtc(sandbox));
-      await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
-      insistOnSame(machine, seeEtc(sandbox));
-    });
+    await hold(
+      2,
+      async (sandbox, [first = '', second = '']) => {
+        const machine = seeEtc(sandbox);
+        await switchOn(sandbox.root, closureAt(first), backup);
+        const before = seeEtc(sandbox);
+        const next = await switchOn(sandbox.root, closureAt(second), backup, 'default');
+        if (next.state !== 'done') return;
+        boot(sandbox, { shell }, 2);
+        const booted = withoutAsides(seeEtc(sandbox));
+        await settle(sandbox);
+        insistOnSame(booted, seeEtc(sandbox), shell);
+        const settled = seeEtc(sandbox);
+        await switchOn(sandbox.root, { kind: 'generation', number: 1 }, backup);
+        insistOnSame(before, seeEtc(sandbox));
+        await switchOn(sandbox.root, { kind: 'generation', number: 2 }, backup);
+        insistOnSame(settled, seeEtc(sandbox));
+        await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
+        insistOnSame(machine, seeEtc(sandbox));
+      },
+      RUNS,
+    );
   }, 600_000);
 });
 
 test('a boot after a crash shows all that is old or all that is new, and what is left to do is done afterwards', async () => {
   const ends: Record<string, number> = {};
-  await hold(2, async (sandbox, [first = '', second = '']) => {
-    const machine = seeEtc(sandbox);
-    await switchOn(sandbox.root, closureAt(first), backup);
-    const old = seeEtc(sandbox);
-    const steps = await countSteps(sandbox, second);
-    for (const at of stepsToTry(steps)) {
-      if ((await crashAt(sandbox, second, { at })) === 'crashed') {
-        const { status, stderr, record } = bootSandbox(sandbox);
-        expect({ status, stderr }).toEqual({ status: 0, stderr });
-        expect(dangling(sandbox)).toEqual([]);
-        const resumed = await settle(sandbox);
-        ends[resumed.state] = (ends[resumed.state] ?? 0) + 1;
-        expect({ live: 'live' in resumed ? resumed.live : undefined }).toEqual({ live: record?.['chosen'] as number });
-      }
+  await hold(
+    2,
+    async (sandbox, [first = '', second = '']) => {
+      const machine = seeEtc(sandbox);
       await switchOn(sandbox.root, closureAt(first), backup);
-      insistOnSame(old, seeEtc(sandbox));
-    }
-    await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
-    insistOnSame(machine, seeEtc(sandbox));
-  });
+      const old = seeEtc(sandbox);
+      const steps = await countSteps(sandbox, second);
+      for (const at of stepsToTry(steps)) {
+        if ((await crashAt(sandbox, second, { at })) === 'crashed') {
+          const { status, stderr, record } = bootSandbox(sandbox);
+          expect({ status, stderr }).toEqual({ status: 0, stderr });
+          expect(dangling(sandbox)).toEqual([]);
+          const resumed = await settle(sandbox);
+          ends[resumed.state] = (ends[resumed.state] ?? 0) + 1;
+          expect({ live: 'live' in resumed ? resumed.live : undefined }).toEqual({
+            live: record?.['chosen'] as number,
+          });
+        }
+        await switchOn(sandbox.root, closureAt(first), backup);
+        insistOnSame(old, seeEtc(sandbox));
+      }
+      await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
+      insistOnSame(machine, seeEtc(sandbox));
+    },
+    RUNS,
+  );
   console.log(`boots after a crash: ${JSON.stringify(ends)}`);
 }, 900_000);
 
 test('a boot that the power leaves in the middle is finished by the next one', async () => {
   let cuts = 0;
-  await hold(2, async (sandbox, [first = '', second = '']) => {
-    const machine = seeEtc(sandbox);
-    await switchOn(sandbox.root, closureAt(first), backup);
-    const before = seeEtc(sandbox);
-    await switchOn(sandbox.root, closureAt(second), backup);
-    const after = seeEtc(sandbox);
-    for (const cutAfter of [0, 1, 2, 3, 5, 8]) {
-      if (bootSandbox(sandbox, { cmdline: 'activate.generation=1', cutAfter }).record === undefined) cuts += 1;
-    }
-    boot(sandbox, { shell: 'dash', cmdline: 'activate.generation=1' }, 1);
-    insistOnSame(before, withoutAsides(seeEtc(sandbox)));
-    // It may be another one that the machine comes back to, and still nobody ran `activate`.
-    bootSandbox(sandbox, { cutAfter: 4 });
-    boot(sandbox, { shell: 'dash' }, readNumber(sandbox));
-    insistOnSame(after, withoutAsides(seeEtc(sandbox)));
-    await settle(sandbox);
-    insistOnSame(after, seeEtc(sandbox));
-    await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
-    insistOnSame(machine, seeEtc(sandbox));
-  });
+  await hold(
+    2,
+    async (sandbox, [first = '', second = '']) => {
+      const machine = seeEtc(sandbox);
+      await switchOn(sandbox.root, closureAt(first), backup);
+      const before = seeEtc(sandbox);
+      await switchOn(sandbox.root, closureAt(second), backup);
+      const after = seeEtc(sandbox);
+      for (const cutAfter of [0, 1, 2, 3, 5, 8]) {
+        if (bootSandbox(sandbox, { cmdline: 'activate.generation=1', cutAfter }).record === undefined) cuts += 1;
+      }
+      boot(sandbox, { shell: 'dash', cmdline: 'activate.generation=1' }, 1);
+      insistOnSame(before, withoutAsides(seeEtc(sandbox)));
+      // It may be another one that the machine comes back to, and still nobody ran `activate`.
+      bootSandbox(sandbox, { cutAfter: 4 });
+      boot(sandbox, { shell: 'dash' }, readNumber(sandbox));
+      insistOnSame(after, withoutAsides(seeEtc(sandbox)));
+      await settle(sandbox);
+      insistOnSame(after, seeEtc(sandbox));
+      await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
+      insistOnSame(machine, seeEtc(sandbox));
+    },
+    RUNS,
+  );
   console.log(`boots that were cut: ${cuts}`);
 }, 900_000);
 

@@ -66,6 +66,8 @@ describe('a closure for one time only', () => {
       live: 0,
       default: 1,
       booted: null,
+      boot: null,
+      hook: null,
       generations: [generation(1, a)],
       interrupted: null,
       content: 'there',
@@ -80,7 +82,10 @@ describe('a closure for one time only', () => {
       claims: [],
       backups: 0,
       displaced: 0,
+      passesOver: null,
+      tries: {},
       unread: [],
+      unsettled: null,
     });
   });
 
@@ -189,5 +194,6 @@ function generation(number: number, closure: string): Record<string, unknown> {
     paths: expect.any(Number) as unknown,
     created: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/u) as unknown,
     version: expect.any(String) as unknown,
+    addon: expect.stringMatching(/^[0-9a-f]{64}$/u) as unknown,
   };
 }

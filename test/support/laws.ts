@@ -26,6 +26,7 @@ export function seeEtc(sandbox: Sandbox): Seen[] {
 export async function hold(
   closures: number,
   law: (sandbox: Sandbox, closures: string[]) => Promise<void>,
+  numRuns: number = RUNS,
 ): Promise<void> {
   const trees = fc.tuple(randomTree, fc.array(randomTree, { minLength: closures, maxLength: closures }));
   await fc.assert(
@@ -40,7 +41,7 @@ export async function hold(
         }
       });
     }),
-    { numRuns: RUNS, endOnFailure: true },
+    { numRuns, endOnFailure: true },
   );
 }
 

@@ -12,7 +12,7 @@ import { isImage } from '../records/overlay';
  * What the script that runs at boot knows of a generation: shell commands, one a line, because that is what a shell reads
  * fastest and gets right whatever bytes a name has. The commands are functions of that script:
  *
- *   g 1 NUMBER CARRIER OVERLAY FILE SIZE DIGEST    what shows it; store, tree, squashfs or erofs
+ *   g 1 CARRIER OVERLAY FILE KEPT DIGEST           what shows it; store, tree, squashfs or erofs; on disk or in memory
  *   l KEY PATH [DIGEST | '' TEXT]                  a link through the pointer, and what it leads to in the overlay
  *   s KEY PATH TEXT                                a link with a text of its own
  *   c KEY PATH DIGEST MODE UID GID                 a copy
@@ -38,9 +38,9 @@ export const BOOT_TRANSITION = joinTarget(STATE, 'transition.sh');
 
 /** The boot list of a generation, in pieces. */
 export function* bootListPieces(generation: Generation, entries: Iterable<Entry>): Generator<string> {
-  const { number, carrier, overlay } = generation;
-  const image = isImage(carrier) ? [String(carrier.sizeBytes), carrier.digest] : [];
-  yield command('g', '1', String(number), carrier.kind, overlay, carrierPath(generation), ...image);
+  const { carrier, overlay, resident } = generation;
+  const digest = isImage(carrier) ? [carrier.digest] : [];
+  yield command('g', '1', carrier.kind, overlay, carrierPath(generation), resident ? 'memory' : 'disk', ...digest);
   for (const entry of entries) yield lineOf(entry);
   yield END;
 }
@@ -104,12 +104,15 @@ function ownershipOf({ mode, uid, gid }: Ownership): string[] {
 }
 
 /** A path as part of the name of a shell variable; other paths have other names. */
-export function keyOf(path: string): string {
+function keyOf(path: string): string {
+  if (ASCII.test(path)) return path.slice(1).replace(OTHER, (character) => NAMES[character.charCodeAt(0)] ?? '');
   let key = '';
   for (const byte of encodeName(path.slice(1))) key += NAMES[byte];
   return key;
 }
 
+const ASCII = /^[\x01-\x7f]*$/;
+const OTHER = /[^0-9A-Za-z]/g;
 const NAMES = Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
   return /[0-9A-Za-z]/u.test(character) ? character : `_${byte.toString(16).padStart(2, '0')}`;

@@ -41,7 +41,7 @@ export function desiredEntries(wish: Wish): Entry[] {
     refuseUnplaceable(item, wish.listing);
     const entry = desiredEntry(job, item);
     if (entry === undefined) continue;
-    refuseAccountLink(entry, job.ruleFor(item.path, 'other'));
+    refuseAccountLink(entry, wish, job.ruleFor(item.path, 'other'));
     entries.push(entry);
   }
   return wish.format === 'tree' ? entries : withoutIdleDirectories(entries);
@@ -231,10 +231,10 @@ function refuseUnplaceable(item: Item, { closure }: Listing): void {
 
 /**
  * Links to accounts would lead nowhere whenever the pointer is missing, and nobody could log in; what changes accounts replaces
- * them, and insists on a file for its lock.
+ * them, and insists on a file for its lock. What a tree has as a link of its own is one all the same.
  */
-function refuseAccountLink({ path, kind, place }: Entry, rule: Rule | undefined): void {
-  if (kind === 'file' ? place !== 'link' : kind === 'directory') return;
+function refuseAccountLink({ place, path }: Entry, { format }: Wish, rule: Rule | undefined): void {
+  if (place !== 'link' && (place !== 'direct' || format === 'tree')) return;
   if (!isAccountFile(path)) return;
   throw new ActivateError('POLICY', 'this is never a link', {
     path: rule === undefined ? path : `${rule.origin}, for ${path}`,

@@ -4,6 +4,7 @@ import activateInitrd from '../../hooks/activate-initrd.service' with { type: 't
 import activateResume from '../../hooks/activate-resume.service' with { type: 'text' };
 import bless from '../../hooks/bless.sh' with { type: 'text' };
 import boot from '../../hooks/boot.sh' with { type: 'text' };
+import bring from '../../hooks/bring.sh' with { type: 'text' };
 import dracut from '../../hooks/dracut.conf' with { type: 'text' };
 import init from '../../hooks/init.sh' with { type: 'text' };
 import initramfsHook from '../../hooks/initramfs-tools-hook.sh' with { type: 'text' };
@@ -51,17 +52,32 @@ export function hookFiles(hook: HookName, input: HookInput): HookFile[] {
 
 /** What is appended to a systemd initrd so that it shows the default generation, without modules. */
 export function addonMembers(): AddonMember[] {
-  return [...initrdUnit(), script('boot', boot, 'shows a generation')].map((file) => {
-    const path = file.path.slice(1) as AddonPath;
-    return 'linkText' in file
-      ? { path, kind: 'symlink', linkText: file.linkText }
-      : { path, kind: 'file', mode: file.mode, bytes: file.bytes };
-  });
+  return [...initrdUnit(), script('boot', withoutComments(boot), 'shows a generation')].map(memberOf);
+}
+
+/**
+ * A hook that needs no initrd, as an archive to be unpacked at the top of a machine that has no `activate`; the program is
+ * looked for where packages have it.
+ */
+export function hookArchive(hook: 'init' | 'oneshot'): Uint8Array {
+  return renderAddon(hookFiles(hook, { program: '/usr/bin/activate', closure: [], modules: [] }).map(memberOf));
+}
+
+function memberOf(file: HookFile): AddonMember {
+  const path = file.path.slice(1) as AddonPath;
+  if ('linkText' in file) return { path, kind: 'symlink', linkText: file.linkText };
+  return { path, kind: 'file', mode: file.mode, bytes: file.bytes };
+}
+
+/** An initrd is read before anything else of a boot: the script is what it is without the lines that are for people alone. */
+export function withoutComments(text: string): string {
+  return text.replaceAll(/(?<=\n)[\t ]*#.*\n/gu, '');
 }
 
 function common(program: string): HookFile[] {
   return [
     script('boot', boot, 'shows a generation'),
+    text(`${LIBRARY}/bring.sh`, bring, 'brings links and files to another generation'),
     script('bless', bless, 'ends the trial of a generation that booted'),
     ...unit('activate-bless.service', activateBless, 'ends the trial of a generation that booted'),
     ...unit(

@@ -1,15 +1,17 @@
 import { encodePieces } from '../../core/bytes';
 import { BOOT_LEDGER, BOOT_LIST, bootLedgerPieces, bootListPieces } from '../../core/boot/boot-list';
 import { joinTarget, parentOf, type TargetPath } from '../../core/path';
-import type { Generation } from '../../core/records/generation';
+import { type Generation, generationDirectory } from '../../core/records/generation';
 import type { Ledger } from '../../core/records/ledger';
 import type { Manifest } from '../../core/records/manifest';
 import bringScript from '../../hooks/bring.sh' with { type: 'text' };
-import { makeDirectories, replacePath } from '../../system/changing';
+import { makeDirectories, replacePath, syncFilesystem } from '../../system/changing';
 import { createFile, createFileFrom } from '../../system/copying';
 import { readStatus } from '../../system/reading';
 import { removeTree } from '../../system/removing';
 import type { Root } from '../../system/rooted';
+import { findGeneration, readRecorded, readState } from '../generations';
+import type { Machine } from '../machine';
 
 // What a generation holds for a boot without `activate`.
 
@@ -24,6 +26,25 @@ export function writeBootFiles(root: Root, directory: TargetPath, generation: Ge
 
 /** The script beside the boot list. */
 const BRING = 'boot/bring.sh';
+
+/** Writes what a boot has to know of generations that an older `activate` made; done already is done. */
+export function completeBootFiles(machine: Machine): void {
+  const { root } = machine;
+  for (const number of readState(machine).numbers) {
+    const directory = generationDirectory(number);
+    if (
+      readStatus(root, joinTarget(directory, BOOT_LIST)) !== undefined ||
+      findGeneration(machine, number) === undefined
+    )
+      continue;
+    const { generation, manifest, ledger } = readRecorded(machine, number);
+    removeTree(root, joinTarget(directory, BRING));
+    writeBootFiles(root, directory, generation, manifest);
+    writeBootLedger(root, directory, ledger);
+    adoptBootLedger(root, directory);
+    syncFilesystem(root, directory);
+  }
+}
 
 /** Writes what a ledger means for a boot; {@link adoptBootLedger} makes it count. */
 export function writeBootLedger(root: Root, directory: TargetPath, ledger: Ledger): void {

@@ -21,6 +21,7 @@ import { readStatus } from '../../system/reading';
 import { readState } from '../generations';
 import { withLockedMachine } from '../locked';
 import { heldDescriptors, type Machine, withMachine } from '../machine';
+import { completeBootFiles } from '../boot/staging';
 import { readMachineFacts } from './facts';
 import { linksOf } from './guarding';
 import { readWantedInitrd } from './wanted';
@@ -53,6 +54,7 @@ export function install(context: Context, { asked, initrds }: InstallOptions): P
     const { choice, plan, recorded, initrd } = prepareInstall(context, machine, asked);
     const { steps } = plan;
     const next = nextSteps(choice.hook, 'install');
+    completeBootFiles(machine);
     if (isIdle(plan) && recorded?.hook === choice.hook && recorded.initrd === initrd && initrds === 'leave')
       return { ...choice, state: 'nothing to do', steps, next };
     carryOut(machine, { hook: choice.hook, plan, recorded, initrd });

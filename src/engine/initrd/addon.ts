@@ -1,7 +1,7 @@
 import type { Context } from '../../context';
 import { type AddonMember, parseAddon, renderAddon } from '../../core/boot/archive';
 import type { InitrdRecord } from '../../core/boot/initrd';
-import { addonMembers } from '../../core/hooks/files';
+import { addonMembers, hookArchive } from '../../core/hooks/files';
 import { joinTarget, parentOf, type TargetPath } from '../../core/path';
 import { makeDirectories } from '../../system/changing';
 import { createFile } from '../../system/copying';
@@ -19,12 +19,14 @@ interface AddonRecord {
   readonly addon: string;
 }
 
-/** Writes the add-on into the directory of a generation or bundle. */
+/** Writes the add-on, and the hooks for machines that have no initrd, into the directory of a generation or bundle. */
 export function writeAddon(root: Root, directory: TargetPath, { record, members }: Initrd): AddonRecord {
   const file = joinTarget(directory, ADDON);
   const bytes = renderAddon([...addonMembers(), ...members]);
   makeDirectories(root, parentOf(file), 0o755);
   createFile(root, file, { mode: 0o644 }, bytes);
+  for (const hook of ['init', 'oneshot'] as const)
+    createFile(root, joinTarget(directory, `boot/${hook}.cpio`), { mode: 0o644 }, hookArchive(hook));
   return { ...(record === undefined ? {} : { initrd: record }), addon: digestBytes(bytes) };
 }
 

@@ -10,7 +10,7 @@ import {
 } from '../../core/boot/modules';
 import { ActivateError } from '../../core/errors';
 import { hostPath, joinTarget, type TargetPath } from '../../core/path';
-import { resolveInRoot } from '../../system/following';
+import { isInStore, resolveInRoot } from '../../system/following';
 import { runProgramAtOnce } from '../../system/programs';
 import { listDirectory, readFile, readStatus } from '../../system/reading';
 import type { Root } from '../../system/rooted';
@@ -95,9 +95,11 @@ function textIn(directory: ModuleDirectory, name: string): string {
   return found === undefined ? '' : new TextDecoder().decode(readFile(directory.root, found));
 }
 
+/** A link in a store leads to a file in it, or it leads nowhere: what is taken along is for everybody to read. */
 function fileIn({ root, path }: ModuleDirectory, name: string): TargetPath | undefined {
   const found = resolveInRoot(root, joinTarget(path, name));
-  return found !== undefined && readStatus(root, found)?.kind === 'file' ? found : undefined;
+  if (found === undefined || (isInStore(path) && !isInStore(found))) return undefined;
+  return readStatus(root, found)?.kind === 'file' ? found : undefined;
 }
 
 /** What a package of modules has before anybody ran depmod. */

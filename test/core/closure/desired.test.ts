@@ -109,6 +109,12 @@ describe('in a tree', () => {
       ['copy passwd file 644 0:0'],
     ],
     [
+      'accounts that are a link of the tree are one all the same',
+      { 'group-': '/usr/x' },
+      '',
+      ['seed group- symlink /usr/x'],
+    ],
+    [
       'what is skipped is skipped with all below',
       { 'd/': { mode: 0o755 }, 'd/e/': { mode: 0o755 }, 'd/e/x': file, y: file },
       rule('/etc/d', 'place = "skip"'),
@@ -283,13 +289,6 @@ describe('is refused:', () => {
       rule('/etc/shadow', 'place = "link"'),
       'tree',
       'POLICY p:2: path[1], for /etc/shadow: this is never a link',
-    ],
-    [
-      'accounts that a tree has elsewhere',
-      { 'group-': '/usr/share/group' },
-      '',
-      'tree',
-      'POLICY built-in, for /etc/group-: this is never a link',
     ],
     [
       'the lock of accounts through the pointer',

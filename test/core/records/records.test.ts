@@ -32,6 +32,8 @@ const anyGeneration = fc.record(
     ),
     imagePath: fc.constant(path('/srv/image')),
     resident: fc.boolean(),
+    initrd: fc.record({ modules: fc.array(anyText), beforeMount: fc.array(fc.array(anyText)), digest: anyText }),
+    addon: anyText,
     digest: anyText,
     rules: fc.array(fc.record(attitude, { requiredKeys: ['match'] })),
     paths: fc.nat(),

@@ -138,8 +138,9 @@ export function wantedBy({ tree: content, rules }: ModelClosure): Map<string, Wa
     if (isOthers && applying !== undefined && (applying.place !== 'copy' || applying.mode !== undefined))
       throw new Error(`${path}: a rule may not change what others may write`);
     if (applying?.place === 'skip') return;
-    if (node.kind !== 'directory') return void wanted.set(path, leaf(path, node, applying, isOthers));
-    if (applying?.place === 'whole') return void wanted.set(path, linkTo(path, node));
+    if (node.kind !== 'directory')
+      return void wanted.set(path, insistOnOther(path, leaf(path, node, applying, isOthers)));
+    if (applying?.place === 'whole') return void wanted.set(path, insistOnOther(path, linkTo(path, node)));
     const mode = applying?.mode ?? node.mode;
     wanted.set(path, { place: 'directory', thing: { kind: 'directory', mode }, named: applying !== undefined });
     const isTheirs = isOthers || (mode & 0o022) !== 0;
@@ -149,7 +150,7 @@ export function wantedBy({ tree: content, rules }: ModelClosure): Map<string, Wa
   return wanted;
 }
 
-/** Below a directory that others may write, no rule may change anything. */
+/** Below a directory that others may write, no rule may change anything; accounts are never links. */
 function isPlaceable(closure: ModelClosure): boolean {
   try {
     wantedBy(closure);
@@ -174,6 +175,12 @@ function isFor({ name: about, place }: Rule, path: string): boolean {
   if (place === 'directory') return false;
   const parts = path.split('/').slice(1);
   return parts.includes(about) && (place !== 'whole' || parts.slice(0, -1).includes(about));
+}
+
+/** Accounts are never shown through the pointer. */
+function insistOnOther(path: string, wanted: Wanted): Wanted {
+  if (path === '/etc/passwd' && wanted.place === 'link') throw new Error(`${path} is never a link`);
+  return wanted;
 }
 
 function leaf(path: string, node: Leaf, rule: Rule | undefined, isOthers: boolean): Wanted {

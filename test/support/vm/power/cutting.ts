@@ -13,13 +13,12 @@ import { compareSight, type Look, parseLook } from './looking';
 const guest = join(import.meta.dir, 'guest');
 const saved = resolve(import.meta.dir, '../../../../.cache/power');
 
-/** Neither is needed here, and both take time. */
-const append = [
-  'init=/usr/lib/activate/init',
-  ...['redis-server', 'ssh', 'cron', 'site-broken', 'e2scrub_reap', 'systemd-logind'].map(
-    (each) => `systemd.mask=${each}.service`,
-  ),
-].join(' ');
+/** What has no part in this, and takes most of the time of a boot; without udev nothing may wait for a device. */
+const masked =
+  'redis-server ssh cron site-broken networking console-setup keyboard-setup e2scrub_reap serial-getty@ttyS0 getty@tty1 dbus kmod-static-nodes ' +
+  'systemd-udevd systemd-udev-trigger systemd-udev-settle systemd-modules-load systemd-sysctl systemd-random-seed systemd-logind systemd-update-utmp';
+const masks = masked.split(' ').map((each) => `systemd.mask=${each}.service`);
+const append = ['init=/usr/lib/activate/init', 'fstab=no', ...masks].join(' ');
 
 /** A machine that has something of its own, a boot hook, and closures; and what its /etc looks like. */
 export interface Stock {
@@ -74,68 +73,79 @@ export interface Figures {
   readonly wrong: readonly string[];
 }
 
+interface Cutting {
+  readonly cuts: number;
+  readonly seed: number;
+  /** Takes a line about each boot. */
+  readonly say: (line: string) => void;
+  /** Options of the root filesystem, such as `barrier=0`, with which a power cut does lose what was acknowledged. */
+  readonly mounted?: string | undefined;
+}
+
 /**
  * Cuts the power off one machine, again and again, while it switches; each time the next boot is looked at.
  *
  * @param seed the same one cuts at the same moments, as far as a machine takes the same time twice
- * @param say takes a line about each boot
  */
-export async function cutAgainAndAgain(
-  { machine, disk, own: before }: Stock,
-  { cuts, seed, say }: { readonly cuts: number; readonly seed: number; readonly say: (line: string) => void },
-): Promise<Figures> {
+export async function cutAgainAndAgain(stock: Stock, { cuts, seed, say, mounted }: Cutting): Promise<Figures> {
   const directory = makeTemporaryDirectory();
   const random = randomFrom(seed);
-  const figures = {
-    cuts: 0,
-    duringBoot: 0,
-    looked: 0,
-    acknowledged: 0,
-    finished: 0,
-    undone: 0,
-    brought: 0,
-    wrong: [] as string[],
+  const history: History = {
+    expected: { either: [undefined] },
+    pace: { commandMs: 4000, bootMs: 8000 },
+    figures: { cuts, duringBoot: 0, looked: 0, acknowledged: 0, finished: 0, undone: 0, brought: 0, wrong: [] },
   };
-  let expected: Expected = { either: [undefined] };
-  const pace: Pace = { commandMs: 4000, bootMs: 8000 };
   try {
     const base = join(directory, 'disk.raw');
-    await insist(['cp', '--sparse=always', disk, base]);
-    while (figures.cuts <= cuts) {
-      const isLast = figures.cuts === cuts;
-      const booted = await bootOnce(machine, {
-        base,
-        directory,
-        cut: isLast ? undefined : momentFrom(random, pace),
-        random,
-      });
-      const name = `${seed}.${figures.cuts}`;
-      const { woken, problem } = readBoot(booted, isLast);
-      const wrong = problem === undefined ? [] : [problem];
-      let line = `${name}: ${booted.seconds.toFixed(1)} s, ended ${booted.ended}`;
-      figures.cuts += 1;
-      if (woken === undefined) figures.duringBoot += 1;
-      else {
-        const judged = judgeBoot(woken, expected, before);
-        const work = readWork(booted.console, judged.shown);
-        wrong.push(...judged.wrong, ...work.failed, ...(isLast ? compareBack(booted.console, before) : []));
-        figures.looked += 1;
-        figures.acknowledged += work.done;
-        if (expected.either.length > 1) figures[judged.shown === expected.either[1] ? 'finished' : 'undone'] += 1;
-        if (woken.boot?.brought === true) figures.brought += 1;
-        line += `, shows ${judged.shown ?? 'nothing'} of ${expected.either.join(' or ')}, ${work.done} done`;
-        ({ expected } = work);
-        pace.commandMs = work.longestMs ?? pace.commandMs * 1.5;
-        pace.bootMs = booted.seconds * 500;
-      }
-      say(`${line}${wrong.map((each) => `\n  WRONG ${each}`).join('')}`);
-      if (wrong.length > 0) keep(name, booted.console);
-      figures.wrong.push(...wrong.map((each) => `${name}: ${each}`));
+    await insist(['cp', '--sparse=always', stock.disk, base]);
+    for (let count = 0; count <= cuts; count += 1) {
+      const cut = count === cuts ? undefined : momentFrom(random, history.pace);
+      const booted = await bootOnce(stock.machine, { base, directory, mounted, random, cut });
+      const name = `${seed}.${count}`;
+      const { line, wrong } = lookAt(stock, history, { booted, isLast: cut === undefined });
+      say(`${name}: ${booted.seconds.toFixed(1)} s, ${line}${wrong.map((each) => `\n  WRONG ${each}`).join('')}`);
+      if (wrong.length > 0 || process.env['KEEP'] !== undefined) keep(name, booted.console);
+      history.figures.wrong.push(...wrong.map((each) => `${name}: ${each}`));
     }
-    return { ...figures, cuts };
+    return history.figures;
   } finally {
     removeTree(directory);
   }
+}
+
+/** What is known of a machine from one boot to the next. */
+interface History {
+  expected: Expected;
+  readonly pace: Pace;
+  readonly figures: { -readonly [Name in keyof Figures]: Figures[Name] } & { wrong: string[] };
+}
+
+/** Holds what a boot showed against what may be, and remembers what the next one may show. */
+function lookAt(
+  { own: before }: Stock,
+  history: History,
+  { booted, isLast }: { readonly booted: Booted; readonly isLast: boolean },
+): { readonly line: string; readonly wrong: readonly string[] } {
+  const { figures, pace, expected } = history;
+  const { woken, problems } = readBoot(booted, isLast);
+  if (woken === undefined) {
+    figures.duringBoot += 1;
+    // Whether it came far enough to be blessed is not known.
+    history.expected = { either: expected.either };
+    return { line: 'cut before it was up', wrong: problems };
+  }
+  const { shown, wrong } = judgeBoot(woken, expected, before);
+  const work = readWork(booted.console, shown);
+  figures.looked += 1;
+  figures.acknowledged += work.done;
+  if (new Set(expected.either).size > 1) figures[shown === expected.either[1] ? 'finished' : 'undone'] += 1;
+  if (woken.boot?.brought === true) figures.brought += 1;
+  history.expected = work.expected;
+  pace.commandMs = work.longestMs ?? pace.commandMs * 1.5;
+  pace.bootMs = booted.seconds * 500;
+  const line = `shows ${shown ?? 'nothing'} of ${expected.either.map((each) => each ?? 'nothing').join(' or ')}, ${work.done} done`;
+  const back = isLast ? compareBack(booted.console, before) : [];
+  return { line, wrong: [...problems, ...wrong, ...work.failed, ...back] };
 }
 
 interface Once {
@@ -143,10 +153,11 @@ interface Once {
   readonly directory: string;
   readonly cut: Cut | undefined;
   readonly random: () => number;
+  readonly mounted: string | undefined;
 }
 
 /** Boots from a fresh overlay, which has lost what was not flushed when the power goes, and then becomes part of the disk. */
-async function bootOnce(machine: MachineFiles, { base, directory, cut, random }: Once): Promise<Booted> {
+async function bootOnce(machine: MachineFiles, { base, directory, cut, random, mounted }: Once): Promise<Booted> {
   const overlay: Disk = await forkDisk({ file: base, format: 'raw' }, directory);
   const run =
     cut === undefined
@@ -155,7 +166,7 @@ async function bootOnce(machine: MachineFiles, { base, directory, cut, random }:
   const booted = await boot(machine, overlay, {
     writes: 'keep',
     limitMs: 300_000,
-    append,
+    append: mounted === undefined ? append : `${append} rootflags=${mounted}`,
     run,
     emergency: 'cat journal\n',
     ...(cut === undefined ? {} : { cut }),
@@ -174,7 +185,7 @@ async function bootOnce(machine: MachineFiles, { base, directory, cut, random }:
 
 const writers = ['nothing', 'late', 'late', 'synced', 'names'] as const;
 /** The most commands that come to their end before the power goes. */
-const MOST_COMMANDS = 5;
+const MOST_COMMANDS = 3;
 
 /** How long the machine takes for what it is cut off from; other work makes that much longer at times. */
 interface Pace {
@@ -193,7 +204,8 @@ function commandsFrom(random: () => number): string {
   const closure = (): string => `/srv/closures/${pick(random, Object.keys(closures))}`;
   const kinds = [
     ...Array<() => string>(5).fill(() => `switch ${closure()}`),
-    () => `switch ${closure()} --on-conflict backup`,
+    () => `switch ${closure()} --trial 9`,
+    () => `boot ${closure()} --trial 9`,
     () => `boot ${closure()}`,
     () => `test ${closure()}`,
     () => 'rollback',
@@ -202,24 +214,25 @@ function commandsFrom(random: () => number): string {
   return Array.from({ length: 60 }, () => pick(random, kinds)()).join('\n');
 }
 
-function readBoot({ console, ended }: Booted, isLast: boolean): { woken?: Woken; problem?: string } {
+function readBoot(
+  { console, ended }: Booted,
+  isLast: boolean,
+): { readonly woken?: Woken; readonly problems: readonly string[] } {
   const isUp = isLast ? console.includes('THE END\n') : console.includes('WORK BEGINS\n');
-  const problem = ended === (isLast ? 'run' : 'cut') ? undefined : `the boot ended in ${ended}`;
-  if (!isUp) return problem === undefined ? {} : { problem };
+  const problems = ended === (isLast ? 'run' : 'cut') ? [] : [`the boot ended in ${ended}`];
+  if (!isUp) return { problems };
   const [early, late] = [parseLook(console, 'early'), parseLook(console, 'late')];
-  if (early === undefined || late === undefined) return { problem: 'the boot did not say what it shows' };
+  if (early === undefined || late === undefined) return { problems: ['the boot did not say what it shows'] };
   const said = (word: string): string => new RegExp(`^${word} ?(.*)$`, 'mu').exec(console)?.[1] ?? '';
   const record = said('BOOT');
   const words = ['UNITS', 'STATUS', 'VERIFY', 'RESUME', 'CLOSURE'] as const;
-  return {
-    ...(problem === undefined ? {} : { problem }),
-    woken: {
-      early,
-      late,
-      boot: record === '' ? undefined : (JSON.parse(record) as Woken['boot']),
-      said: Object.fromEntries(words.map((word) => [word, said(word)])) as Woken['said'],
-    },
+  const woken = {
+    early,
+    late,
+    boot: record === '' ? undefined : (JSON.parse(record) as Woken['boot']),
+    said: Object.fromEntries(words.map((word) => [word, said(word)])) as Woken['said'],
   };
+  return { woken, problems };
 }
 
 /** In the end all is given back: what the machine had at first, with its times. */

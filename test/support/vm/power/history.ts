@@ -6,6 +6,8 @@ import { sightOf } from './closures';
 export interface Expected {
   /** A closure each; `undefined` where nothing is managed. The first was acknowledged. */
   readonly either: readonly (string | undefined)[];
+  /** Whether the first is on trial; `undefined` where it was blessed perhaps, or something else may have become the default. */
+  readonly trial?: boolean | undefined;
 }
 
 /** What the commands of one boot came to, as the console says. */
@@ -21,24 +23,37 @@ export interface Worked {
 export function readWork(console: string, shown: string | undefined): Worked {
   const lines = (console.split('WORK BEGINS\n')[1] ?? '').split('\n').slice(0, -1);
   let acknowledged = shown;
+  let trial: boolean | undefined;
+  let begunOnTrial: boolean | undefined;
   let open: string | undefined;
   let [done, begun] = [0, 0];
   let longestMs: number | undefined;
   const failed: string[] = [];
   for (const line of lines) {
-    const [word = '', number = '', first = '', second = ''] = line.split(' ');
+    const [word = '', number = '', first = '', second = '', trust = ''] = line.split(' ');
     const centiseconds = Number(line.split(' ').at(-1));
     if (word === 'BEGUN') {
       open = ['switch', 'boot', 'rollback'].includes(first) ? second : undefined;
+      begunOnTrial = open === undefined ? trial : trust === 'trial';
       begun = centiseconds;
     } else if (word === 'DONE') {
       const wanted = open ?? acknowledged ?? '';
       if (first !== wanted) failed.push(`command ${number}: the default is ${first}, and not ${wanted}`);
       longestMs = Math.max(longestMs ?? 0, (centiseconds - begun) * 10);
+      trial = begunOnTrial;
       [acknowledged, open, done] = [first === '' ? undefined : first, undefined, done + 1];
-    } else if (word === 'FAILED') failed.push(line);
+    } else if (word === 'FAILED') {
+      // A trial needs something to fall back on.
+      if (!line.includes('to fall back on')) failed.push(line);
+      open = undefined;
+    }
   }
-  return { expected: { either: open === undefined ? [acknowledged] : [acknowledged, open] }, done, longestMs, failed };
+  return {
+    expected: open === undefined ? { either: [acknowledged], trial } : { either: [acknowledged, open] },
+    done,
+    longestMs,
+    failed,
+  };
 }
 
 /** What a boot said before its commands began. */
@@ -52,6 +67,7 @@ export interface Woken {
         readonly chosen: number;
         readonly passed: readonly unknown[];
         readonly brought: boolean;
+        readonly trial?: number;
       }
     | undefined;
   readonly said: Readonly<Record<'UNITS' | 'STATUS' | 'VERIFY' | 'RESUME' | 'CLOSURE', string>>;
@@ -60,7 +76,7 @@ export interface Woken {
 /** The closure that a boot ended with, and everything that is not as promised. */
 export function judgeBoot(
   { early, late, boot, said }: Woken,
-  { either }: Expected,
+  { either, trial }: Expected,
   own: Look,
 ): { readonly shown: string | undefined; readonly wrong: readonly string[] } {
   const shown = said.CLOSURE === '' ? undefined : said.CLOSURE;
@@ -78,6 +94,10 @@ export function judgeBoot(
     ...(boot === undefined || (boot.passed.length === 0 && boot.chosen === boot.wanted && boot.chosen === late.shown)
       ? []
       : [`the boot: ${JSON.stringify(boot)}`]),
+    ...(trial === undefined || (boot?.trial !== undefined) === trial
+      ? []
+      : [`on trial: ${trial}, and the boot: ${JSON.stringify(boot)}`]),
+    ...((status['tries'] as Record<string, number>)[late.default] === undefined ? [] : ['the boot did not bless it']),
     ...expect('resume', said.RESUME, '{"schema":1,"state":"nothing to do"}'),
     ...expect('units', said.UNITS.trim().replaceAll(/\s+/gu, ' '), 'success success'),
     ...(said.VERIFY.startsWith('0 ') ? [] : [`verify: ${said.VERIFY}`]),
