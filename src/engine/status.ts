@@ -13,6 +13,7 @@ import { whyPassedOver } from '../core/status/next-boot';
 import { type LastBoot, readAllTries } from './booting';
 import { readBootJournal } from './boot/settling';
 import { backupNumbers } from './backups/storing';
+import { staleHookFiles } from './hooks/planning';
 import { installedHook } from './hooks/recorded';
 import { findGeneration, readGeneration, type State } from './generations';
 import { isCarried } from './closure/content';
@@ -52,6 +53,7 @@ export function readMachineStatus(context: Context): Promise<Status> {
       pointer: pointer === expected ? 'right' : pointer === undefined ? 'missing' : 'wrong',
       content: contentOf(machine, of(live)),
       hook: installedHook(machine),
+      staleHookFiles: staleHookFiles(context, machine),
       managed: from.entries.length + to.wrappers.length,
       drifted: [...drifted.keys()],
       columns: joinColumns(drifted, nextLetters(context, machine, prepared)),

@@ -52,7 +52,8 @@ is_mounted() {
   while read -r _ where _; do [ "$where" != "$1" ] || return 0; done </proc/mounts
   return 1
 }
-flush() { if has sync; then sync; fi; }
+# Those of the machine alone: others may be slow.
+flush() { if has sync; then sync -f "$STATE" "${SYSROOT:-/}" 2>/dev/null || sync; fi; }
 
 # ---- what the boot list of a generation says; see boot-list.ts -------------------------------------------------
 # whole LIST: 0 it is whole, and what it names is there; 3 it is whole, and something is not there
@@ -64,6 +65,7 @@ whole() (
   d() { [ -d "$SYSROOT$2" ] || missing=1; }
   s() { :; }
   e() { :; }
+  m() { :; }
   z() { ended=1; }
   [ -f "$1" ] && . "$1" && [ -n "$ended" ] || exit 1
   [ -z "$missing" ] || exit 3

@@ -187,16 +187,21 @@ fill() {
   writable "${SYSROOT:-/}"
   mkdir -p "$SYSROOT/etc"
   writable "$SYSROOT/etc"
-  bound=
+  bound='' skipped=--exclude-prefix=/run
+  g_and_z
+  k() { skipped="$skipped$nl--exclude-prefix=$2"; }
+  ledger "$chosen"
   if [ -n "$SYSROOT" ] && [ "${overlay#/run/}" != "$overlay" ]; then
     # Copies are made from what is mounted below /run, which systemd-tmpfiles looks for below its root.
     mount --rbind /run "$SYSROOT/run" && mount --make-rprivate "$SYSROOT/run" && bound=1
   fi
-  if has systemd-tmpfiles; then
-    systemd-tmpfiles ${SYSROOT:+"--root=$SYSROOT"} --exclude-prefix=/run --create "$snippet"
+  IFS=$nl
+  # shellcheck disable=SC2086 # one argument a line
+  if has systemd-tmpfiles; then systemd-tmpfiles ${SYSROOT:+"--root=$SYSROOT"} $skipped --create "$snippet"
   elif [ -n "$SYSROOT" ] && has chroot; then
-    chroot "$SYSROOT" systemd-tmpfiles --exclude-prefix=/run --create "${snippet#"$SYSROOT"}"
+    chroot "$SYSROOT" systemd-tmpfiles $skipped --create "${snippet#"$SYSROOT"}"
   else say 'there is no systemd-tmpfiles here: what is missing in /etc stays so'; fi
+  IFS=' '$nl
   [ -z "$bound" ] || umount -l "$SYSROOT/run"
   flush
 }

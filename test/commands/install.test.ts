@@ -63,7 +63,7 @@ describe('install', () => {
       expect(await installed(sandbox)).toMatchObject({ state: 'nothing to do' });
       expect(await insistOn(sandbox)('install')).toBe(
         [
-          'The hook is dracut (initrds made by dracut), as /usr/bin/dracut is here; nothing to do.',
+          'The hook is dracut (initrds made by dracut), as it is installed; nothing to do.',
           'Have the initrds made anew.',
           '  dracut --regenerate-all --force',
           '',
@@ -151,6 +151,8 @@ describe('install', () => {
       const activate = activateOn(sandbox);
       await activate('install');
       unlinkSync(sandbox.on('/usr/lib/activate/init'));
+      await activate('switch', writeClosure(sandbox, 'one', { 'etc/motd': '' }));
+      expect((await activate('status')).stdout).toContain('  changed: /usr/lib/activate/init\n');
       expect((await activate('install')).stdout).toContain(': 1 file changed.\n');
       chmodSync(sandbox.on('/usr/lib/activate/init'), 0o700);
       expect(await activate('install')).toMatchObject({
@@ -323,6 +325,25 @@ describe('uninstall', () => {
       expect(readFileSync(sandbox.on('/usr/lib/activate/init'), 'utf8')).toBe('mine\n');
       expect(existsSync(sandbox.on('/usr/lib/activate/boot'))).toBe(false);
       expect(existsSync(sandbox.on('/usr/lib/tmpfiles.d/activate-directories.conf'))).toBe(true);
+    });
+  });
+
+  test('is refused while the kernel is told to start what would go', async () => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, '/usr/bin/dracut');
+      const activate = activateOn(sandbox);
+      await activate('install', '--init-wrapper');
+      writeContents(sandbox.root, { 'etc/default/grub': 'GRUB_CMDLINE_LINUX="quiet init=/usr/lib/activate/init"\n' });
+      for (const argv of [['uninstall'], ['install', '--initrd', 'dracut']])
+        expect(await activate(...argv)).toEqual({
+          status: 3,
+          stdout: '',
+          stderr:
+            'activate: /etc/default/grub: the kernel is told to start /usr/lib/activate/init, and panics without it\nTake init=/usr/lib/activate/init off the kernel command line, and reboot, first.\n',
+        });
+      expect(existsSync(sandbox.on('/usr/lib/activate/init'))).toBe(true);
+      writeFileSync(sandbox.on('/etc/default/grub'), 'GRUB_CMDLINE_LINUX="quiet"\n');
+      expect((await activate('uninstall')).status).toBe(0);
     });
   });
 

@@ -141,6 +141,7 @@ describe('--json prints one document with a schema', () => {
         'columns',
         'generations',
         'hook',
+        'staleHookFiles',
         'interrupted',
         'pointer',
         'content',

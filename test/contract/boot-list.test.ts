@@ -77,7 +77,7 @@ describe('a boot list', () => {
       ]),
     };
     expect([...bootLedgerPieces(ledger)].join('')).toBe(
-      'k etc_2fk\na etc\nb etc_2fx 12 /etc/x\nb etc_2fx_2fy 3 /etc/x/y\nz\n',
+      'k etc_2fk /etc/k\na etc\nb etc_2fx 12 /etc/x\nb etc_2fx_2fy 3 /etc/x/y\nz\n',
     );
   });
 

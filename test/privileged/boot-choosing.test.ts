@@ -254,6 +254,11 @@ describe('a boot', () => {
       await machine.shell('find /etc -mindepth 1 -delete');
       expect((await boot(machine)).status).toBe(0);
       expect(await shown(machine)).toBe(TWO);
+      await machine.shell('rm /etc/copied /etc/which');
+      await machine.activate('switch', '2', '--on-drift', 'keep');
+      await machine.shell('rm /etc/only-two');
+      expect((await boot(machine)).status).toBe(0);
+      expect(await machine.shell('ls /etc | grep -e copied -e which -e only')).toBe('only-two\n');
     });
   });
 

@@ -68,6 +68,7 @@ describe('a closure for one time only', () => {
       booted: null,
       boot: null,
       hook: null,
+      staleHookFiles: [],
       generations: [generation(1, a)],
       interrupted: null,
       content: 'there',

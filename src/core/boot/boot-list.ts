@@ -18,7 +18,7 @@ import { isImage } from '../records/overlay';
  *   c KEY PATH DIGEST MODE UID GID                 a copy
  *   e KEY PATH                                     a seed
  *   d KEY PATH MODE UID GID                        a directory
- *   k KEY                                          the machine's own was left here
+ *   k KEY PATH                                     the machine's own was left here
  *   a KEY                                          a directory that was the machine's own before
  *   b KEY NUMBER PATH                              the backup that holds what the machine had here
  *   m PATH TEXT                                    a link that waits to take a place
@@ -47,7 +47,7 @@ export function* bootListPieces(generation: Generation, entries: Iterable<Entry>
 
 /** What a ledger means for the boot: the paths that are left alone, and what comes back when a path is given up. */
 export function* bootLedgerPieces({ kept, adopted, displaced }: Ledger): Generator<string> {
-  for (const path of kept.keys()) yield command('k', keyOf(path));
+  for (const path of kept.keys()) yield command('k', keyOf(path), path);
   for (const path of adopted.keys()) yield command('a', keyOf(path));
   for (const [path, backup] of [...displaced].toSorted(([a], [b]) => comparePaths(a, b)))
     yield command('b', keyOf(path), String(backup), path);

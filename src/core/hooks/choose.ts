@@ -38,18 +38,25 @@ const OLDEST_SYSTEMD = 252;
 /**
  * The hook that a machine gets.
  *
- * @param asked what the command line says; without it the best that works here
+ * @param asked what the command line says; without it the one that is installed, where it still works, else the best that does
  * @throws {ActivateError} `REFUSED` where the machine could not boot with it
  */
-export function chooseHook(facts: MachineFacts, asked: HookName | undefined): Choice {
+export function chooseHook(facts: MachineFacts, asked: HookName | undefined, installed?: HookName): Choice {
   refuseOldSystemd(facts);
-  const choice = asked === undefined ? bestHook(facts) : { hook: asked, why: 'it was asked for' };
+  const choice =
+    asked === undefined ? (keptHook(facts, installed) ?? bestHook(facts)) : { hook: asked, why: 'it was asked for' };
   const why = whyNot(choice.hook, facts);
   if (why === undefined) return choice;
   throw new ActivateError('REFUSED', why.problem, {
     ...(why.path === undefined ? {} : { path: why.path }),
     hint: why.hint,
   });
+}
+
+/** What somebody chose once is not changed unasked. */
+function keptHook(facts: MachineFacts, installed: HookName | undefined): Choice | undefined {
+  if (installed === undefined || whyNot(installed, facts) !== undefined) return undefined;
+  return { hook: installed, why: 'it is installed' };
 }
 
 function bestHook({ makers, wired }: MachineFacts): Choice {

@@ -27,6 +27,8 @@ export type HookFile = {
 } & ({ readonly mode: number; readonly bytes: Uint8Array } | { readonly linkText: string });
 
 const LIBRARY = '/usr/lib/activate';
+/** What the kernel is told to start where there is no initrd. */
+export const INIT = '/usr/lib/activate/init' as TargetPath;
 const UNITS = '/usr/lib/systemd/system';
 const INITRAMFS = '/usr/share/initramfs-tools';
 

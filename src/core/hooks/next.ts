@@ -23,7 +23,7 @@ export function nextSteps(hook: HookName, verb: 'install' | 'uninstall'): Next[]
       : [{ what: 'Have kernel-install add the kernels anew, and take the add-on away from other initrds.' }];
   if (hook === 'init')
     return [
-      { what: verb === 'install' ? INIT : 'Take init=/usr/lib/activate/init off the kernel command line first.' },
+      { what: verb === 'install' ? INIT : 'init=/usr/lib/activate/init must not be on the kernel command line.' },
     ];
   return [];
 }

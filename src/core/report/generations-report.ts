@@ -47,6 +47,8 @@ export interface Status extends Roles {
   readonly content: 'there' | 'not mounted' | 'gone';
   /** What shows the default generation at boot; `undefined` where `activate install` did nothing. */
   readonly hook: HookName | undefined;
+  /** Its files that are not as this version installs them. */
+  readonly staleHookFiles: readonly string[];
   /** Those of the generations that are shown through a mount, by number. */
   readonly mounts: Mounts;
   readonly managed: number;
@@ -158,9 +160,14 @@ function describe({ generations, tries }: Status, number: number, ageOf: AgeOf):
 }
 
 /** Where nothing is managed no boot needs one. */
-function hookLines({ hook, live, default: next, booted }: Status): string[] {
+function hookLines({ hook, staleHookFiles, live, default: next, booted }: Status): string[] {
   const since = booted === undefined ? '; this boot began without it' : '';
-  if (hook !== undefined) return [`hook     ${hook}: ${hookTitles[hook]}${since}`];
+  const stale =
+    staleHookFiles.length === 0
+      ? []
+      : [`${plural(staleHookFiles.length, 'file')} of the hook not as this version has them; \`activate install\`:`];
+  if (hook !== undefined)
+    return [`hook     ${hook}: ${hookTitles[hook]}${since}`, ...stale, ...listPaths('changed', staleHookFiles)];
   if ((live === 0 && next === 0) || booted !== undefined) return [];
   return ['hook     none: the next boot would find links that lead nowhere; `activate install`'];
 }

@@ -175,6 +175,7 @@ export const documents = {
     passesOver: v.nullable(v.string()),
     generations: v.array(v.strictObject(generation)),
     hook: v.nullable(hook),
+    staleHookFiles: paths,
     tries: v.record(v.string(), tries),
     mounts: v.record(v.string(), v.strictObject(mount)),
     interrupted: v.nullable(

@@ -50,6 +50,7 @@ function warnWithoutHook({ log }: Context, { root }: Machine): void {
 
 /** @see sd_booted(3) */
 const BOOTED = '/run/systemd/system' as TargetPath;
+
 /** An initrd has what it was made with: the machine is told where a generation asks for something else. */
 export function warnOfOldInitrd(
   { log }: Context,

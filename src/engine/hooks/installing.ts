@@ -1,21 +1,12 @@
 import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
 import { type Choice, chooseHook } from '../../core/hooks/choose';
-import { type HookFile, hookFiles } from '../../core/hooks/files';
-import { type HookName, isInInitrd } from '../../core/hooks/hook';
+import type { HookName } from '../../core/hooks/hook';
 import { type Next, nextSteps } from '../../core/hooks/next';
-import {
-  type FileStep,
-  type InstallPlan,
-  isIdle,
-  missingDirectories,
-  pathOf,
-  planInstall,
-} from '../../core/hooks/plan';
+import { type FileStep, type InstallPlan, isIdle, missingDirectories, pathOf } from '../../core/hooks/plan';
 import { danglingAtBoot } from '../../core/hooks/real';
 import type { HooksRecord } from '../../core/hooks/record';
 import { hostPath, type TargetPath } from '../../core/path';
-import { digestBytes } from '../../system/host-files';
 import { runProgram } from '../../system/programs';
 import { readStatus } from '../../system/reading';
 import { readState } from '../generations';
@@ -24,8 +15,9 @@ import { heldDescriptors, type Machine, withMachine } from '../machine';
 import { completeBootFiles } from '../boot/staging';
 import { readMachineFacts } from './facts';
 import { linksOf } from './guarding';
-import { readWantedInitrd } from './wanted';
-import { findHookFile, refuseUnwritable, writeSteps } from './placing';
+import { refuseUnwritable, writeSteps } from './placing';
+import { planFiles, planHook } from './planning';
+import { refuseStartedInit } from './starting';
 import { readHooksRecord } from './recorded';
 
 export interface InstallOptions {
@@ -79,33 +71,15 @@ interface PreparedInstall extends Pick<HooksRecord, 'initrd'> {
 
 function prepareInstall(context: Context, machine: Machine, asked: HookName | undefined): PreparedInstall {
   const recorded = readHooksRecord(machine);
-  const choice = chooseHook(readMachineFacts(machine), asked);
+  const choice = chooseHook(readMachineFacts(machine), asked, recorded?.hook);
   refuseDanglingLinks(machine, choice.hook);
-  const { closure, modules, digest } = readWantedInitrd(machine);
-  const files = hookFiles(choice.hook, { program: programPath(context, machine), closure, modules });
-  const plan = planOn(context, machine, [files, recorded]);
+  const { plan, program, initrd } = planHook(context, machine, [choice.hook, recorded]);
   refuseConflicts(machine, plan);
   refuseUnwritable(machine, plan.steps);
-  return { choice, plan, recorded, initrd: isInInitrd(choice.hook) ? digest : undefined };
-}
-
-function planOn(
-  context: Context,
-  machine: Machine,
-  [files, recorded]: readonly [wanted: readonly HookFile[], recorded: HooksRecord | undefined],
-): InstallPlan {
-  return planInstall(files, recorded, { found: (path) => findHookFile(context, machine, path), digest: digestBytes });
-}
-
-const PROGRAMS = ['/usr/bin/activate', '/usr/local/bin/activate'] as readonly string[] as readonly TargetPath[];
-
-/** Where `activate` is on the machine that boots: as a package puts it, or where this one is. */
-function programPath({ executable, log }: Context, { root }: Machine): string {
-  const packaged = PROGRAMS.find((path) => readStatus(root, path) !== undefined);
-  if (packaged !== undefined) return packaged;
-  if (root.path === '/' && executable !== undefined && /^[\w./@+-]+$/u.test(executable)) return executable;
-  log.warn('there is no /usr/bin/activate: activate-resume.service will fail until it is there');
-  return '/usr/bin/activate';
+  refuseStartedInit(machine, plan.steps);
+  if (program.state === 'missing')
+    context.log.warn(`there is no ${program.path}: activate-resume.service will fail until it is there`);
+  return { choice, plan, recorded, initrd };
 }
 
 /** @throws {ActivateError} `REFUSED` where what is live, or the default, could not boot with the hook */
@@ -203,8 +177,11 @@ export function uninstall(context: Context, managed: 'refuse' | 'allow'): Promis
   return withLockedMachine(context, async (machine) => {
     const recorded = readHooksRecord(machine);
     if (recorded === undefined) return { hook: undefined, removed: [], left: [], next: [] };
-    if (managed === 'refuse') refuseManaged(machine);
-    const plan = planOn(context, machine, [[], recorded]);
+    const plan = planFiles(context, machine, [[], recorded]);
+    if (managed === 'refuse') {
+      refuseManaged(machine);
+      refuseStartedInit(machine, plan.steps);
+    }
     refuseUnwritable(machine, plan.steps);
     writeSteps(machine, plan.steps, { before: recorded, after: undefined });
     const of = (action: FileStep['action']): TargetPath[] =>

@@ -17,9 +17,9 @@ const plain: MachineFacts = {
 };
 
 /** The hook and why, or the refusal. */
-function choose(facts: Partial<MachineFacts>, asked?: HookName): string {
+function choose(facts: Partial<MachineFacts>, asked?: HookName, installed?: HookName): string {
   try {
-    const { hook, why } = chooseHook({ ...plain, ...facts }, asked);
+    const { hook, why } = chooseHook({ ...plain, ...facts }, asked, installed);
     return `${hook}: ${why}`;
   } catch (error) {
     if (!(error instanceof ActivateError)) throw error;
@@ -113,6 +113,15 @@ describe('the hook of a machine', () => {
 
   test.each([...hookNames])('is the one that was asked for: %s', (hook) => {
     expect(choose({ makers: [dracut, initramfs] }, hook)).toBe(`${hook}: it was asked for`);
+  });
+
+  test('stays the one that is installed, while that works', () => {
+    expect(choose({ makers: [dracut] }, undefined, 'oneshot')).toBe('oneshot: it is installed');
+    expect(choose({ makers: [dracut] }, 'init', 'oneshot')).toBe('init: it was asked for');
+    expect(choose({ makers: [dracut] }, undefined, 'initramfs-tools')).toBe('dracut: /usr/bin/dracut is here');
+    expect(choose({ makers: [dracut], ...separate('x-initrd.mount') }, undefined, 'init')).toBe(
+      'dracut: /usr/bin/dracut is here',
+    );
   });
 
   test('never needs what is mounted late', () => {

@@ -97,6 +97,7 @@ const status: Status = {
   default: 9,
   booted: undefined,
   hook: 'addon',
+  staleHookFiles: [],
   boot: undefined,
   passesOver: undefined,
   tries: {},
@@ -203,6 +204,10 @@ describe('a status', () => {
   test('of a machine that would boot on links that lead nowhere says so', () => {
     const line = 'hook     none: the next boot would find links that lead nowhere; `activate install`\n';
     expect(renderStatus({ ...status, hook: undefined }, 'text', ageOf)).toContain(line);
+    const stale = { booted: 9, staleHookFiles: ['/usr/lib/activate/boot'] };
+    expect(renderStatus({ ...status, ...stale }, 'text', ageOf)).toContain(
+      'placed by kernel-install\n1 file of the hook not as this version has them; `activate install`:\n  changed: /usr/lib/activate/boot\n',
+    );
     expect(renderStatus({ ...status, hook: undefined, booted: 9 }, 'text', ageOf)).not.toContain('hook ');
   });
 
