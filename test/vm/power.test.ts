@@ -1,19 +1,28 @@
-import { expect, test } from 'bun:test';
-import { cutAgainAndAgain, makeStock } from '../support/vm/power/cutting';
+import { describe, expect, test } from 'bun:test';
+import { withSandbox } from '../support/sandbox';
+import { cutAgainAndAgain } from '../support/vm/power/cutting';
 import { report } from '../support/vm/power/figures';
+import { machineHere } from '../support/vm/power/here';
+import { machineOfItsOwn, type Stock } from '../support/vm/power/stock';
 
-/** How often the power is cut off each of two machines. */
-const CUTS = Number(process.env['CUTS'] ?? 4);
-
-test('whenever the power goes while it switches, a machine boots all old or all new', async () => {
-  const stock = await makeStock();
+async function insistOn(stock: Stock, seeds: readonly number[], cuts: number): Promise<void> {
   const begun = performance.now();
   const lines: string[] = [];
   const say = (line: string): void => void lines.push(line);
-  const all = await Promise.all([5, 6].map((seed) => cutAgainAndAgain(stock, { cuts: CUTS, seed, say })));
+  const all = await Promise.all(seeds.map((seed) => cutAgainAndAgain(stock, { cuts, seed, say, mounted: undefined })));
   const { text, wrong } = report(all, (performance.now() - begun) / 1000);
   console.log(text);
   expect(wrong, lines.join('\n')).toEqual([]);
   // Where nothing was under way, nothing was tried.
   expect(all.every(({ acknowledged }) => acknowledged > 0)).toBe(true);
-}, 1_200_000);
+}
+
+describe('whenever the power goes while it switches, a machine boots all old or all new', () => {
+  test('with a kernel of its own', async () => {
+    await insistOn(await machineOfItsOwn(), [5, 6], Number(process.env['CUTS'] ?? 4));
+  }, 1_800_000);
+
+  test('and with none, often', async () => {
+    await withSandbox(async ({ root }) => insistOn(await machineHere(root), [7, 8], Number(process.env['CUTS'] ?? 15)));
+  }, 1_800_000);
+});

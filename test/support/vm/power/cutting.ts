@@ -1,61 +1,14 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { writeContents } from '../../closures';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { makeTemporaryDirectory, removeTree } from '../../sandbox';
-import { cached, digestOf } from '../cache';
-import { type MachineFiles, machineFiles } from '../image';
-import { type Booted, boot, type Cut, type Disk, forkDisk } from '../qemu';
+import type { Cut } from '../qemu';
 import { insist } from '../running';
-import { closures, own, policy } from './closures';
+import { closures } from './closures';
 import { type Expected, judgeBoot, readWork, type Woken } from './history';
 import { compareSight, type Look, parseLook } from './looking';
+import type { Powered, Stock } from './stock';
 
-const guest = join(import.meta.dir, 'guest');
 const saved = resolve(import.meta.dir, '../../../../.cache/power');
-
-/** What has no part in this, and takes most of the time of a boot; without udev nothing may wait for a device. */
-const masked =
-  'redis-server ssh cron site-broken networking console-setup keyboard-setup e2scrub_reap serial-getty@ttyS0 getty@tty1 dbus kmod-static-nodes ' +
-  'systemd-udevd systemd-udev-trigger systemd-udev-settle systemd-modules-load systemd-sysctl systemd-random-seed systemd-logind systemd-update-utmp';
-const masks = masked.split(' ').map((each) => `systemd.mask=${each}.service`);
-const append = ['init=/usr/lib/activate/init', 'fstab=no', ...masks].join(' ');
-
-/** A machine that has something of its own, a boot hook, and closures; and what its /etc looks like. */
-export interface Stock {
-  readonly machine: MachineFiles;
-  /** A raw disk that is only copied. */
-  readonly disk: string;
-  readonly own: Look;
-}
-
-export async function makeStock(): Promise<Stock> {
-  const machine = await machineFiles('bookworm');
-  const inputs = [basename(dirname(machine.disk)), digestOf(guest), digestOf(join(import.meta.dir, 'closures.ts'))];
-  const directory = await cached('power', inputs, async (into) => {
-    const payload = join(into, 'payload');
-    for (const [name, contents] of Object.entries(closures))
-      writeContents(join(payload, 'closures', name), { 'activation.toml': policy, ...contents });
-    writeContents(join(payload, 'own'), own);
-    const fork = await forkDisk({ file: machine.disk, format: 'raw' }, into);
-    const names = ['look', 'work', 'writer', 'prepare'].map((name) => [name, join(guest, name)] as const);
-    const { ended, status, results } = await boot(machine, fork, {
-      writes: 'keep',
-      append: append.replace(/^\S+ /u, ''),
-      payload: { closures: join(payload, 'closures'), own: join(payload, 'own'), ...Object.fromEntries(names) },
-      run: 'exec sh ./prepare\n',
-    });
-    if (ended !== 'run' || status !== 0)
-      throw new Error(`${ended} ${status}: ${results['stderr']}${results['stdout']}`);
-    await insist(['qemu-img', 'convert', '-q', '-O', 'raw', fork.file, join(into, 'disk')]);
-    rmSync(fork.file);
-    writeFileSync(join(into, 'look'), results['stdout'] ?? '');
-  });
-  const look = parseLook(await Bun.file(join(directory, 'look')).text(), 'own');
-  if (look === undefined) throw new Error('the machine did not say what its own is');
-  const differences = compareSight(look.sight, undefined);
-  if (differences.length > 0) throw new Error(`the machine's own is not as planned: ${differences.join('; ')}`);
-  return { machine, disk: join(directory, 'disk'), own: look };
-}
 
 /** What came of cutting the power again and again. */
 export interface Figures {
@@ -100,7 +53,7 @@ export async function cutAgainAndAgain(stock: Stock, { cuts, seed, say, mounted 
     await insist(['cp', '--sparse=always', stock.disk, base]);
     for (let count = 0; count <= cuts; count += 1) {
       const cut = count === cuts ? undefined : momentFrom(random, history.pace);
-      const booted = await bootOnce(stock.machine, { base, directory, mounted, random, cut });
+      const booted = await stock.power(base, { run: runOf(stock.work, cut, random), cut, mounted });
       const name = `${seed}.${count}`;
       const { line, wrong } = lookAt(stock, history, { booted, isLast: cut === undefined });
       say(`${name}: ${booted.seconds.toFixed(1)} s, ${line}${wrong.map((each) => `\n  WRONG ${each}`).join('')}`);
@@ -124,7 +77,7 @@ interface History {
 function lookAt(
   { own: before }: Stock,
   history: History,
-  { booted, isLast }: { readonly booted: Booted; readonly isLast: boolean },
+  { booted, isLast }: { readonly booted: Powered; readonly isLast: boolean },
 ): { readonly line: string; readonly wrong: readonly string[] } {
   const { figures, pace, expected } = history;
   const { woken, problems } = readBoot(booted, isLast);
@@ -148,39 +101,10 @@ function lookAt(
   return { line, wrong: [...problems, ...wrong, ...work.failed, ...back] };
 }
 
-interface Once {
-  readonly base: string;
-  readonly directory: string;
-  readonly cut: Cut | undefined;
-  readonly random: () => number;
-  readonly mounted: string | undefined;
-}
-
-/** Boots from a fresh overlay, which has lost what was not flushed when the power goes, and then becomes part of the disk. */
-async function bootOnce(machine: MachineFiles, { base, directory, cut, random, mounted }: Once): Promise<Booted> {
-  const overlay: Disk = await forkDisk({ file: base, format: 'raw' }, directory);
-  const run =
-    cut === undefined
-      ? 'exec >/dev/console 2>&1\n/usr/lib/power/work end\nactivate rollback 0\n/usr/lib/power/look back\nfind /etc/site ! -type d -printf "time %p %TY\\n"\necho THE END\n'
-      : `exec >/dev/console 2>&1\n/usr/lib/power/work ${pick(random, writers)} <<'E'\n${commandsFrom(random)}\nE\n`;
-  const booted = await boot(machine, overlay, {
-    writes: 'keep',
-    limitMs: 300_000,
-    append: mounted === undefined ? append : `${append} rootflags=${mounted}`,
-    run,
-    emergency: 'cat journal\n',
-    ...(cut === undefined ? {} : { cut }),
-  });
-  // What its tables say that was never flushed is gone; the space it took is not.
-  await insist([
-    'sh',
-    '-c',
-    'qemu-img check -q -r all "$1" >/dev/null 2>&1; exec qemu-img commit -q "$1"',
-    'sh',
-    overlay.file,
-  ]);
-  rmSync(overlay.file);
-  return booted;
+function runOf(work: string, cut: Cut | undefined, random: () => number): string {
+  if (cut !== undefined) return `${work}/work ${pick(random, writers)} <<'E'\n${commandsFrom(random)}\nE\n`;
+  const times = `find /etc/site ! -type d -printf 'time %p %TY\\n'`;
+  return `${work}/work end\nactivate rollback 0\n${work}/look back\n${times}\necho THE END\n`;
 }
 
 const writers = ['nothing', 'late', 'late', 'synced', 'names'] as const;
@@ -215,7 +139,7 @@ function commandsFrom(random: () => number): string {
 }
 
 function readBoot(
-  { console, ended }: Booted,
+  { console, ended }: Powered,
   isLast: boolean,
 ): { readonly woken?: Woken; readonly problems: readonly string[] } {
   const isUp = isLast ? console.includes('THE END\n') : console.includes('WORK BEGINS\n');
