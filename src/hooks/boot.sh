@@ -66,6 +66,9 @@ whole() (
   s() { :; }
   e() { :; }
   m() { :; }
+  x() { :; }
+  p() { :; }
+  q() { :; }
   z() { ended=1; }
   [ -f "$1" ] && . "$1" && [ -n "$ended" ] || exit 1
   [ -z "$missing" ] || exit 3
@@ -222,6 +225,11 @@ walk() {
   done
   set -f
 }
+# sweep: where nothing can be brought, at least nothing leads nowhere
+sweep() {
+  writable "$SYSROOT/etc"
+  walk "$SYSROOT/etc"
+}
 # brings: what is needed where another generation was shown before; it lies beside the generation's boot list
 brings() {
   for each in "$STATE/generations/$chosen/boot" "$STATE/generations/$live/boot" "$SYSROOT/usr/lib/activate" /usr/lib/activate; do
@@ -348,8 +356,8 @@ asked=$wanted
 if [ "$wanted" = 0 ] && [ "$default" = 0 ]; then
   chosen=0 reason='nothing is managed'
   say "$reason"
-  brings && bring && finish true
-  exit 1
+  if brings; then bring; else sweep; fi
+  finish true
 fi
 before "$default"
 first=$found
@@ -375,9 +383,9 @@ count_down "$chosen"
 ln -sfn "$overlay" $POINTER
 brought=false
 for each in $placed; do [ "$each" = "$chosen" ] || brought=true; done
-if { [ "$brought" = true ] || [ -n "$phase$missing" ]; } && brings; then
-  if [ "$brought" = true ] || [ -n "$phase" ]; then bring; else fill; fi
-fi
+if [ "$brought" = true ] || [ -n "$phase" ]; then
+  if brings; then bring; else sweep; fi
+elif [ -n "$missing" ] && brings; then fill; fi
 units
 say "generation $chosen: $reason"
 finish "$brought"

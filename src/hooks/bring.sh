@@ -130,6 +130,23 @@ g_and_z() {
   b() { :; }
   k() { :; }
   m() { if [ "$phase" = create ] && text "$1" "$2"; then drop "$1"; fi; }
+  x() { :; }
+  p() { :; }
+  q() { :; }
+}
+# takes_place: what a transition has beside a path comes to it, where nothing is: what it exchanges either way, what is new with
+# it, and what it parked where it is undone
+takes_place() {
+  l() { :; }
+  s() { :; }
+  d() { :; }
+  m() { :; }
+  x() { is_there "$SYSROOT$1" || ! is_there "$SYSROOT$2" || ! reachable "$1" || mv "$SYSROOT$2" "$SYSROOT$1"; }
+  case $chosen in
+    "$to") p() { x "$@"; } ;;
+    "$from") q() { x "$@"; } ;;
+    *) x() { :; } ;;
+  esac
 }
 # ledger N: what is left alone in it, and the originals that are kept
 ledger() { if [ -f "$STATE/generations/$1/boot/ledger.sh" ]; then . "$STATE/generations/$1/boot/ledger.sh"; fi; }
@@ -163,6 +180,10 @@ bring() {
     [ "$each" = 0 ] || read_list "$STATE/generations/$each/boot/entries.sh" || walk "$SYSROOT/etc"
   done
   empty_out
+  if [ -n "$links_alone" ]; then
+    takes_place
+    read_list "$STATE/transition.sh"
+  fi
   if [ "$chosen" != 0 ] && [ "$chosen" != "$room" ] && [ -z "$links_alone" ]; then
     makes_room
     read_list "$list"

@@ -89,14 +89,23 @@ describe('a boot list', () => {
         { op: 'make', path: at('/etc/.activate.t.1'), made: { kind: 'symlink', linkText: 'x' } },
         { op: 'make', path: at('/etc/m'), made: { kind: 'directory', ...owned } },
       ],
-      swap: [],
+      swap: [
+        {
+          op: 'exchange',
+          path: at('/etc/e'),
+          aside: at('/etc/.activate.t.2'),
+          was: { found: { kind: 'symlink', linkText: 'e' } },
+        },
+        { op: 'place', path: at('/etc/p'), aside: at('/etc/.activate.t.3') },
+      ],
       remove: [{ op: 'remove', objects: [{ path: at('/etc/o'), was: { kind: 'symlink', linkText: 'o' } }] }],
       discard: [],
       backups: [],
       spent: [],
     } as const;
     expect([...bootJournalPieces(phases)].join('')).toBe(
-      'l etc_2fn /etc/n\nm /etc/.activate.t.1 x\nd etc_2fm /etc/m 640 1 2\ns etc_2fo /etc/o o\nz\n',
+      'l etc_2fn /etc/n\nm /etc/.activate.t.1 x\nd etc_2fm /etc/m 640 1 2\n' +
+        'x /etc/e /etc/.activate.t.2\np /etc/p /etc/.activate.t.3\ns etc_2fo /etc/o o\nz\n',
     );
   });
 

@@ -19,7 +19,7 @@ type Entry = Readonly<Record<string, string>>;
 /** What the journal has of activate, oldest first, once there are so many. */
 async function entries(count: number): Promise<Entry[]> {
   const script = `for _ in $(seq 100); do
-      journalctl --directory=/run/log/journal --output=json --no-pager SYSLOG_IDENTIFIER=activate >/var/entries
+      journalctl --directory=/run/log/journal --output=json --no-pager SYSLOG_IDENTIFIER=activate _TRANSPORT=journal >/var/entries
       [ "$(wc -l </var/entries)" -ge ${count} ] && break; sleep 0.1
     done; cat /var/entries`;
   const lines = (await machine.shell(script)).trim().split('\n');

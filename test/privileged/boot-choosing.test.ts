@@ -17,7 +17,8 @@ async function boot(machine: TestMachine, cmdline = ''): Promise<Boot> {
   const { status, stdout, stderr } = await machine.run([
     'bash',
     '-c',
-    `for each in /run/activate/gen/* /run/wrappers; do umount -l "$each" 2>/dev/null; done
+    `mount --bind /dev/null /dev/kmsg
+     for each in /run/activate/gen/* /run/wrappers; do umount -l "$each" 2>/dev/null; done
      find /run -xdev -mindepth 1 -delete
      printf '%s\\n' '${cmdline}' >/run/cmdline
      mount --bind /run/cmdline /proc/cmdline
@@ -57,6 +58,7 @@ const TWO = 'two\ntwo\ntwo\nonly-two\n';
 /** Boots with a terminal as the console, at which somebody types. */
 async function bootAtConsole(machine: TestMachine, shell: string, typed: string): Promise<string> {
   const inside = `
+    mount --bind /dev/null /dev/kmsg
     find /run -xdev -mindepth 1 -delete
     echo activate.interactive=1 activate.timeout=3 >/run/cmdline
     mount --bind /run/cmdline /proc/cmdline

@@ -65,12 +65,18 @@ test('a boot after a crash shows all that is old or all that is new, and what is
       const machine = seeEtc(sandbox);
       await switchOn(sandbox.root, closureAt(first), backup);
       const old = seeEtc(sandbox);
+      await switchOn(sandbox.root, closureAt(second), backup);
+      const after = seeEtc(sandbox);
+      await switchOn(sandbox.root, closureAt(first), backup);
       const steps = await countSteps(sandbox, second);
       for (const at of stepsToTry(steps)) {
         if ((await crashAt(sandbox, second, { at })) === 'crashed') {
           const { status, stderr, record } = bootSandbox(sandbox);
           expect({ status, stderr }).toEqual({ status: 0, stderr });
           expect(dangling(sandbox)).toEqual([]);
+          const there = new Set(seeEtc(sandbox).map(({ path }) => path));
+          const both = old.filter(({ path }) => after.some((seen) => seen.path === path));
+          expect(withoutSeeds(both).filter(({ path }) => !there.has(path))).toEqual([]);
           const resumed = await settle(sandbox);
           ends[resumed.state] = (ends[resumed.state] ?? 0) + 1;
           expect({ live: 'live' in resumed ? resumed.live : undefined }).toEqual({

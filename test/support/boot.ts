@@ -35,7 +35,7 @@ export function bootSandbox(sandbox: Sandbox, { shell = 'dash', cmdline = '', cu
   const tools = toolsOf(shell);
   const cut = cutAfter === undefined ? '' : cuttingTools(tools, cutAfter);
   const inside = `
-    mount -t tmpfs run /run && mount -t tmpfs lib /var/lib || exit 99
+    mount --bind /dev/null /dev/kmsg && mount -t tmpfs run /run && mount -t tmpfs lib /var/lib || exit 99
     printf '%s\\n' "$CMDLINE" >/run/cmdline && mount --bind /run/cmdline /proc/cmdline || exit 99
     SYSROOT=$ROOT HOOK=initrd PATH=$TOOLS $SHELL_COMMAND ${script}
     status=$?

@@ -30,7 +30,7 @@ let managing: Promise<Managed> | undefined;
 const managed = async (): Promise<Managed> => (managing ??= manage());
 
 /** The action succeeds where the machine has a third disk. */
-const POLICY = '[initrd]\nmodules = ["xfs"]\nbefore-mount = [["test", "-b", "/dev/nvme0n5"]]\n';
+const POLICY = 'schema = 1\n[initrd]\nmodules = ["xfs"]\nbefore-mount = [["sh", "-c", "test -b /dev/nvme0n5"]]\n';
 
 async function manage(): Promise<Managed> {
   const machine = await machineFiles('bookworm');

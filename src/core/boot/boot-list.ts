@@ -22,6 +22,7 @@ import { isImage } from '../records/overlay';
  *   a KEY                                          a directory that was the machine's own before
  *   b KEY NUMBER PATH                              the backup that holds what the machine had here
  *   m PATH TEXT                                    a link that waits to take a place
+ *   x PATH ASIDE, p PATH ASIDE, q PATH ASIDE       what is exchanged, takes its place, or is parked
  *   z                                              the end: what has none is not whole
  *
  * KEY is the path as the name of a variable.
@@ -64,6 +65,9 @@ export function* bootJournalPieces({ create, swap, remove }: Phases): Generator<
     else if (step.op === 'remove') for (const { path, was } of step.objects) yield objectLine(path, was);
     else if (step.op === 'make' && !step.path.split('/').some(isAside)) yield objectLine(step.path, step.made);
     else if (step.op === 'make' && step.made.kind === 'symlink') yield command('m', step.path, step.made.linkText);
+    else if (step.op === 'exchange') yield command('x', step.path, step.aside);
+    else if (step.op === 'place') yield command('p', step.path, step.aside);
+    else if (step.op === 'park') yield command('q', step.path, step.aside);
   }
   yield END;
 }

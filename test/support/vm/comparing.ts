@@ -34,7 +34,7 @@ const unsteady: Readonly<Record<string, RegExp>> = {
   sysctls:
     /^(?:fs\.(?:dentry-state|inode-nr|inode-state|file-nr|quota\..*|aio-nr|epoll\.max_user_watches)|kernel\.(?:ns_last_pid|random\..*|pty\.nr|threads-max)|vm\.(?:user_reserve_kbytes|min_free_kbytes|stat_refresh)|net\..*(?:_hash.*|mem|_threshold)|user\.max_.*) =/u,
   manager: /^Default(?:LimitNPROC|LimitSIGPENDING|TasksMax)/u,
-  contents: /\/etc\/mtab$/u,
+  contents: /\/etc\/(?:mtab|shadow|(?:passwd|group|g?shadow)-)$/u,
   processes: /\((?:udev-worker|sd-pam)\)|systemd-udevd: |systemd --user|systemd-fsckd$/u,
   files:
     /^\/run\/(?:systemd\/(?:journal\/streams|units|inaccessible|incoming|transient|unit-root|propagate)|udev|user\/1234|log\/journal)(?:\/| )|^\/var\/log\/journal\/.*(?:@|user-)/u,
