@@ -46,6 +46,8 @@ function leadBack(machine: Machine): void {
   const journal = readJournal(machine);
   const boot = journal?.phase === 'swap' ? readBootJournal(machine) : undefined;
   if (journal === undefined || boot === undefined || boot.shown === journal.to) return;
+  // What is committed is cleaned up already, in part: from there the boot is a way of its own.
+  if (isCommitted(machine, journal.to)) return;
   prepareUndoing(machine);
   noteUndoing(machine);
 }
@@ -66,8 +68,10 @@ async function undo(context: Context, machine: Machine, journal: Journal): Promi
 }
 
 async function finish(context: Context, machine: Machine, journal: Journal): Promise<void> {
-  if (isCommitted(machine, journal.to)) await orStuck(() => showAgain(context, machine, journal, journal.to));
-  else {
+  if (isCommitted(machine, journal.to)) {
+    const shown = readBootJournal(machine)?.shown ?? journal.to;
+    if (shown === journal.to) await orStuck(() => showAgain(context, machine, journal, journal.to));
+  } else {
     checkNextLedger(machine, journal.to);
     await orStuck(() => showGeneration(machine, journal.to));
     await orStuck(() => restageWrappers(machine, journal.phases.create));
