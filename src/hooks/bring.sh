@@ -173,6 +173,8 @@ bring() {
   a() { eval "a_$1=1"; }
   for each in $placed; do ledger "$each"; done
   gives_up
+  # What a transition creates is made where nothing was: whatever of it is there is no original.
+  [ "$phase" != create ] || is_sure=1
   if [ -n "$phase" ]; then read_list "$STATE/transition.sh" || walk "$SYSROOT/etc"; fi
   for each in $placed; do
     is_sure=

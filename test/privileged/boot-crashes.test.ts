@@ -49,7 +49,11 @@ beforeAll(async () => {
     });
 });
 
-describe.each(['live', 'live and default'] as const)('where a transition of %s is cut off', (scope) => {
+/** What is cut off: a `test`, a `switch`, or a `switch` to what the next boot shows already. */
+const verbs = ['test', 'switch', 'boot and switch'] as const;
+
+describe.each([...verbs])('where a %s is cut off', (verb) => {
+  const scope = verb === 'test' ? 'live' : 'live and default';
   const pairs = names.flatMap((from) => names.filter((to) => to !== from).map((to) => [from, to] as const));
 
   test.each(pairs)('from %s to %s, the boot, resume and what follows leave all as it is to be', async (from, to) => {
@@ -58,6 +62,7 @@ describe.each(['live', 'live and default'] as const)('where a transition of %s i
     for (let step = 0; step < steps; step += 1) {
       await withMachine(async (sandbox) => {
         await switchOn(sandbox.root, at(sandbox, from), backup);
+        if (verb === 'boot and switch') await switchOn(sandbox.root, at(sandbox, to), backup, 'default');
         steps = await countSteps(sandbox, sandbox.on(`/closures/${to}`));
         if ((await crashAt(sandbox, sandbox.on(`/closures/${to}`), { at: step, scope })) !== 'crashed') return;
         const { status, stderr, record } = bootSandbox(sandbox);

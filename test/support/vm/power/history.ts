@@ -6,6 +6,8 @@ import { sightOf } from './closures';
 export interface Expected {
   /** A closure each; `undefined` where nothing is managed. The first was acknowledged. */
   readonly either: readonly (string | undefined)[];
+  /** What a `test` that was under way was to show: its copies may be there until `resume` has run. */
+  readonly testing?: string | undefined;
   /** Whether the first is on trial; `undefined` where it was blessed perhaps, or something else may have become the default. */
   readonly trial?: boolean | undefined;
 }
@@ -25,7 +27,7 @@ export function readWork(console: string, shown: string | undefined): Worked {
   let acknowledged = shown;
   let trial: boolean | undefined;
   let begunOnTrial: boolean | undefined;
-  let open: string | undefined;
+  let [open, testing]: (string | undefined)[] = [];
   let [done, begun] = [0, 0];
   let longestMs: number | undefined;
   const failed: string[] = [];
@@ -33,6 +35,7 @@ export function readWork(console: string, shown: string | undefined): Worked {
     const [word = '', number = '', first = '', second = '', trust = ''] = line.split(' ');
     const centiseconds = Number(line.split(' ').at(-1));
     if (word === 'BEGUN') {
+      testing = first === 'test' ? second : undefined;
       open = ['switch', 'boot', 'rollback'].includes(first) ? second : undefined;
       begunOnTrial = open === undefined ? trial : trust === 'trial';
       begun = centiseconds;
@@ -41,6 +44,7 @@ export function readWork(console: string, shown: string | undefined): Worked {
       if (first !== wanted) failed.push(`command ${number}: the default is ${first}, and not ${wanted}`);
       longestMs = Math.max(longestMs ?? 0, (centiseconds - begun) * 10);
       trial = begunOnTrial;
+      testing = undefined;
       [acknowledged, open, done] = [first === '' ? undefined : first, undefined, done + 1];
     } else if (word === 'FAILED') {
       // A trial needs something to fall back on.
@@ -49,7 +53,7 @@ export function readWork(console: string, shown: string | undefined): Worked {
     }
   }
   return {
-    expected: open === undefined ? { either: [acknowledged], trial } : { either: [acknowledged, open] },
+    expected: open === undefined ? { either: [acknowledged], testing, trial } : { either: [acknowledged, open] },
     done,
     longestMs,
     failed,
@@ -76,7 +80,7 @@ export interface Woken {
 /** The closure that a boot ended with, and everything that is not as promised. */
 export function judgeBoot(
   { early, late, boot, said }: Woken,
-  { either, trial }: Expected,
+  { either, testing, trial }: Expected,
   own: Look,
 ): { readonly shown: string | undefined; readonly wrong: readonly string[] } {
   const shown = said.CLOSURE === '' ? undefined : said.CLOSURE;
@@ -84,8 +88,13 @@ export function judgeBoot(
   const wrong = [
     ...(either.includes(shown) ? [] : [`${shown} is the default, and not one of ${either.join(', ')}`]),
     ...differing('late', compareSight(late.sight, shown)),
-    ...differing('early', compareEarly(early, either)),
-    ...[early, late].flatMap(({ dangling }) => added('dangling', dangling, own.dangling)),
+    ...differing('early', compareEarly(early, testing === undefined ? either : [...either, testing])),
+    ...added(
+      'dangling',
+      early.dangling.filter((each) => !each.includes('/.activate.')),
+      own.dangling,
+    ),
+    ...added('dangling', late.dangling, own.dangling),
     ...added('litter', late.litter, own.litter),
     ...(late.rest === own.rest ? [] : ['something that nobody manages has changed']),
     ...(late.shown === late.live && late.live === late.default && early.shown === late.shown
@@ -115,7 +124,10 @@ function compareEarly(early: Look, either: readonly (string | undefined)[]): str
   const paths = [...(sights[0]?.keys() ?? [])].filter((path) => sights.every((sight) => sight.has(path)));
   return paths.flatMap((path) => {
     const found = early.sight.get(path);
-    return sights.some((sight) => sight.get(path) === found) ? [] : [`${path}: ${found ?? 'missing'}`];
+    // A path whose kind changes shows the new content as the old kind meanwhile.
+    const changes = new Set(sights.map((sight) => sight.get(path)?.split(' ')[0])).size > 1;
+    const isRight = sights.some((sight) => sight.get(path) === found) || (changes && found !== undefined);
+    return isRight ? [] : [`${path}: ${found ?? 'missing'}`];
   });
 }
 
