@@ -311,6 +311,10 @@ if [ -f "$STATE/transition.json" ]; then
     from=$live to=$live phase='' default=$(number "$STATE/default")
   fi
   say "the transition from generation $from to $to was interrupted"
+  if [ "$phase" = swap ] && [ "$to" != 0 ] && [ ! -e "$STATE/generations/$to/ledger.next.json" ]; then
+    # That was the last act of its commit: nothing but cleaning up is left.
+    phase='' live=$to default=$(number "$STATE/default")
+  fi
 fi
 # What may be in /etc: the generation that was live, those of a transition, and those of boots that nobody settled.
 placed=$live sure=$live room=

@@ -46,6 +46,8 @@ function leadBack(machine: Machine): void {
   const journal = readJournal(machine);
   const boot = journal?.phase === 'swap' ? readBootJournal(machine) : undefined;
   if (journal === undefined || boot === undefined || boot.shown === journal.to) return;
+  // What was committed stays, and the boot has brought something else from there.
+  if (isCommitted(machine, journal.to)) return;
   prepareUndoing(machine);
   noteUndoing(machine);
 }
