@@ -1,6 +1,6 @@
 import type { Step } from '../../src/core/plan/step';
 import { withMachine } from '../../src/engine/machine';
-import { carryOut } from '../../src/engine/transition/transition';
+import { carryOut, type Scope } from '../../src/engine/transition/transition';
 import { closureAt, contextOn, withPrepared } from './engine';
 import { backup } from './laws';
 import type { Sandbox } from './sandbox';
@@ -9,16 +9,21 @@ import type { Sandbox } from './sandbox';
 interface Moment {
   readonly at: number;
   readonly fail?: number;
+  readonly scope?: Scope;
 }
 
 /** Leaves the machine as it is before one of the steps, as a power cut between two system calls would. */
-export async function crashAt(sandbox: Sandbox, closure: string, { at, fail }: Moment): Promise<'crashed' | 'done'> {
+export async function crashAt(
+  sandbox: Sandbox,
+  closure: string,
+  { at, fail, scope = 'live and default' }: Moment,
+): Promise<'crashed' | 'done'> {
   const context = contextOn(sandbox.root);
   let count = 0;
   return withMachine(context, (machine) =>
     withPrepared({ context, machine, attitudes: backup }, closureAt(closure), async (prepared) => {
       const { promise: dead, resolve: die } = Promise.withResolvers<'crashed'>();
-      const transition = carryOut(context, machine, prepared, 'live and default', (perform) => async (step: Step) => {
+      const transition = carryOut(context, machine, prepared, scope, (perform) => async (step: Step) => {
         count += 1;
         if (count - 1 === fail) throw new Error('the disk is on fire');
         if (count < at + 1) return perform(step);

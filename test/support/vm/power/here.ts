@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeContents } from '../../closures';
 import { makeTemporaryDirectory, removeTree } from '../../sandbox';
@@ -23,8 +23,16 @@ export async function machineHere(directory: string): Promise<Stock> {
   writeClosures(join(root, 'srv/closures'));
   const payload = join(directory, 'payload');
   cpSync(guest, payload, { recursive: true });
-  cpSync(join(project, 'src/hooks/boot.sh'), join(payload, 'boot'));
-  cpSync(join(project, 'src/hooks/bless.sh'), join(payload, 'bless'));
+  const library = join(payload, 'usr/lib/activate');
+  mkdirSync(library, { recursive: true });
+  for (const [name, mode] of [
+    ['boot', 0o755],
+    ['bless', 0o755],
+    ['bring.sh', 0o644],
+  ] as const) {
+    cpSync(join(project, 'src/hooks', name.endsWith('.sh') ? name : `${name}.sh`), join(library, name));
+    chmodSync(join(library, name), mode);
+  }
   cpSync(join(project, 'dist/activate'), join(payload, 'activate'));
   const disk = join(directory, 'disk');
   await insist(['mke2fs', '-q', '-t', 'ext4', '-d', root, disk, '160M']);

@@ -1,0 +1,80 @@
+import { beforeAll, describe, expect, test } from 'bun:test';
+import { resume } from '../../src/engine/switching';
+import { bootSandbox } from '../support/boot';
+import { writeContents } from '../support/closures';
+import { crashAt } from '../support/crash';
+import { closureAt, contextOn, switchOn } from '../support/engine';
+import { backup, countSteps, seeEtc } from '../support/laws';
+import { type Sandbox, withSandbox } from '../support/sandbox';
+import { compareSnapshots, type Seen } from '../support/snapshot';
+import { closures, own, policy } from '../support/vm/power/closures';
+
+// Kinds change, originals are taken over and come back: what a boot after a crash has to get right, and all that follows.
+
+const names = Object.keys(closures);
+/** What /etc looks like where a closure is live; nothing is without one. */
+const sights = new Map<string, Seen[]>();
+
+function withMachine(task: (sandbox: Sandbox) => Promise<void>): Promise<void> {
+  return withSandbox(async (sandbox) => {
+    writeContents(sandbox.on('/etc'), own);
+    for (const [name, contents] of Object.entries(closures))
+      writeContents(sandbox.on(`/closures/${name}`), { 'activation.toml': policy, ...contents });
+    await task(sandbox);
+  });
+}
+
+const at = (sandbox: Sandbox, name: string): ReturnType<typeof closureAt> => closureAt(sandbox.on(`/closures/${name}`));
+
+function wrong(sandbox: Sandbox, name: string): string[] {
+  const isAside = ({ path }: Seen): boolean => path.includes('/.activate.');
+  const seen = seeEtc(sandbox);
+  const litter = seen.filter(isAside).map(({ path }) => `${path}: litter`);
+  return [
+    ...litter,
+    ...compareSnapshots(
+      sights.get(name) ?? [],
+      seen.filter((each) => !isAside(each)),
+      { times: false },
+    ),
+  ];
+}
+
+beforeAll(async () => {
+  await withMachine(async (sandbox) => void sights.set('', seeEtc(sandbox)));
+  for (const name of names)
+    await withMachine(async (sandbox) => {
+      await switchOn(sandbox.root, at(sandbox, name), backup);
+      sights.set(name, seeEtc(sandbox));
+    });
+});
+
+describe.each(['live', 'live and default'] as const)('where a transition of %s is cut off', (scope) => {
+  const pairs = names.flatMap((from) => names.filter((to) => to !== from).map((to) => [from, to] as const));
+
+  test.each(pairs)('from %s to %s, the boot, resume and what follows leave all as it is to be', async (from, to) => {
+    const problems: string[] = [];
+    let steps = 1;
+    for (let step = 0; step < steps; step += 1) {
+      await withMachine(async (sandbox) => {
+        await switchOn(sandbox.root, at(sandbox, from), backup);
+        steps = await countSteps(sandbox, sandbox.on(`/closures/${to}`));
+        if ((await crashAt(sandbox, sandbox.on(`/closures/${to}`), { at: step, scope })) !== 'crashed') return;
+        const { status, stderr, record } = bootSandbox(sandbox);
+        const say = (when: string, what: readonly string[]): void =>
+          void problems.push(...what.map((each) => `step ${step}, ${when}: ${each}`));
+        if (status !== 0) say('boot', [stderr]);
+        await resume(contextOn(sandbox.root));
+        const shown = record?.['chosen'] === 1 ? from : to;
+        say(`resumed to ${shown}`, wrong(sandbox, shown));
+        for (const next of names.filter((each) => each !== shown)) {
+          await switchOn(sandbox.root, at(sandbox, next), backup);
+          say(`then ${next}`, wrong(sandbox, next));
+        }
+        await switchOn(sandbox.root, { kind: 'generation', number: 0 }, backup);
+        say('given back', wrong(sandbox, ''));
+      });
+    }
+    expect(problems).toEqual([]);
+  });
+});
