@@ -12,7 +12,7 @@ import { makeDirectories } from '../../system/changing';
 import { readStatus } from '../../system/reading';
 import { removeTree } from '../../system/removing';
 import type { Machine } from '../machine';
-import { createSealed, readSealed } from '../records';
+import { readSealed, writeSealed } from '../records';
 import { backupNumbers, carry } from './storing';
 
 /** Something that was put aside, where it was, and the generation that is or was to be in its place. */
@@ -44,7 +44,8 @@ export async function keepAside(
   makeDirectories(root, directory, 0o700);
   const created = new Date(context.now()).toISOString();
   const record = renderBackup({ number, path, reason, generation, created });
-  createSealed(root, backupRecord(number), [record], 0o600);
+  // No journal knows of it: what a power cut leaves has to be whole.
+  writeSealed(root, backupRecord(number), [record], 0o600);
   await carry(machine, aside, backupContent(number));
   removeTree(root, aside);
   return number;

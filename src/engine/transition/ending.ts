@@ -120,7 +120,7 @@ export function forgetMarks(context: Context, machine: Machine): void {
 /** Makes the pointer and the wrappers those of the generation that is live in the end: after a power cut there are none. */
 export async function showAgain(context: Context, machine: Machine, journal: Journal, number: number): Promise<void> {
   // A boot in between has shown what it chose: whatever is different is settled afterwards.
-  if (number === 0 || readBootJournal(machine) !== undefined) return;
+  if (number === 0 || (readBootJournal(machine)?.shown ?? number) !== number) return;
   const generation = readGeneration(machine, number);
   await showOverlay(machine, generation);
   const { overlay } = generation;
