@@ -306,8 +306,6 @@ if [ -f "$STATE/transition.json" ]; then
       x=${head#*\"role\":\"default\",\"from\":} default=${x%%,*}
       [ "$phase" != swap ] || default=$to ;;
   esac
-  # Without its next ledger it is committed: cleaning up is left, which is nothing to a boot.
-  if [ "$phase" = swap ] && [ "$to" != 0 ] && [ ! -e "$STATE/generations/$to/ledger.next.json" ]; then phase=''; fi
   if ! is_number "$from" || ! is_number "$to" || ! is_number "$default"; then
     say 'the journal is damaged'
     from=$live to=$live phase='' default=$(number "$STATE/default")
