@@ -306,13 +306,15 @@ if [ -f "$STATE/transition.json" ]; then
       x=${head#*\"role\":\"default\",\"from\":} default=${x%%,*}
       [ "$phase" != swap ] || default=$to ;;
   esac
-  # Without its next ledger it is committed: cleaning up is left, which is nothing to a boot.
-  if [ "$phase" = swap ] && [ "$to" != 0 ] && [ ! -e "$STATE/generations/$to/ledger.next.json" ]; then phase=''; fi
   if ! is_number "$from" || ! is_number "$to" || ! is_number "$default"; then
     say 'the journal is damaged'
     from=$live to=$live phase='' default=$(number "$STATE/default")
   fi
   say "the transition from generation $from to $to was interrupted"
+  if [ "$phase" = swap ] && [ "$to" != 0 ] && [ ! -e "$STATE/generations/$to/ledger.next.json" ]; then
+    # That was the last act of its commit: nothing but cleaning up is left.
+    phase='' live=$to default=$(number "$STATE/default")
+  fi
 fi
 # What may be in /etc: the generation that was live, those of a transition, and those of boots that nobody settled.
 placed=$live sure=$live room=

@@ -191,8 +191,12 @@ bring() {
     read_list "$list"
     note "room $chosen"
   fi
-  fill
-  originals
+  case $links_alone:$chosen in
+    :*)
+      fill
+      originals ;;
+    "1:$from" | "1:$to") fill ;;
+  esac
   flush
   [ -n "$phase" ] || note "done $chosen"
 }

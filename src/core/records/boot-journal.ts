@@ -17,6 +17,8 @@ import { parseGenerationNumber } from './generation';
 export interface BootJournal {
   /** The generation that is shown. */
   readonly shown: number;
+  /** Whether everything of it was brought: after a crash in a swap it is links alone. */
+  readonly brought: 'all' | 'links';
   /** All that may have placed something. */
   readonly placed: ReadonlySet<number>;
   /** In the order in which it happened. */
@@ -34,12 +36,14 @@ export const BOOT_JOURNAL = joinTarget(STATE, 'boot.journal');
 /** Reads a boot journal; lines that a power cut left incomplete are passed over. `undefined` where nothing is shown. */
 export function parseBootJournal(bytes: Uint8Array): BootJournal | undefined {
   let shown: number | undefined;
+  let brought: BootJournal['brought'] = 'all';
   const placed = new Set<number>();
   const acts: BootAct[] = [];
   for (const line of decodeName(bytes).split('\n').slice(0, -1)) {
     const to = parseGenerationNumber(/^(?:from [\d ]+ to|done) (\d+)(?: [a-z]*)?$/u.exec(line)?.[1] ?? '');
     if (to !== undefined) {
       shown = to;
+      brought = / (?:swap|undo)$/u.test(line) ? 'links' : 'all';
       for (const word of line.split(' ')) placed.add(parseGenerationNumber(word) ?? 0);
     }
     const [, what, count = '', text = ''] = /^(own|ours|restored) (\d+) (?:\w+ )?(\/.*)$/su.exec(line) ?? [];
@@ -48,7 +52,7 @@ export function parseBootJournal(bytes: Uint8Array): BootJournal | undefined {
     if (what === 'own' || what === 'ours') acts.push({ path, aside: asideAtBoot(path, count), whose: what });
     if (what === 'restored') acts.push({ path, restored: Number(count) });
   }
-  return shown === undefined ? undefined : { shown, placed, acts };
+  return shown === undefined ? undefined : { shown, brought, placed, acts };
 }
 
 /** Where the script puts what is in the way. */

@@ -51,7 +51,8 @@ export async function settleBoot(
   if (sides === undefined) writeRole(machine, roleLink('live'), to);
   else {
     const { restored, displaced } = await settleActs(context, machine, journal, sides.recorded);
-    await move(to, { shown: sides.shown, restored: new Set(restored.keys()), displaced });
+    const shown = journal.brought === 'all' ? sides.shown : sides.recorded;
+    await move(to, { shown, restored: new Set(restored.keys()), displaced });
     for (const [path, backup] of sides.recorded.ledger.displaced)
       if (restored.get(path) === backup || (displaced.get(path) ?? backup) !== backup)
         removeTree(machine.root, backupDirectory(backup));

@@ -9,6 +9,7 @@ import { removeProtected } from '../../system/protecting';
 import { removeTree } from '../../system/removing';
 import { backupContent, backupDirectory, BACKUPS } from '../../core/records/backup';
 import { backupNumbers } from '../backups/storing';
+import { readBootJournal } from '../boot/settling';
 import { writeTries } from '../booting';
 import { readGeneration, roleLink } from '../generations';
 import type { Machine } from '../machine';
@@ -118,7 +119,8 @@ export function forgetMarks(context: Context, machine: Machine): void {
 
 /** Makes the pointer and the wrappers those of the generation that is live in the end: after a power cut there are none. */
 export async function showAgain(context: Context, machine: Machine, journal: Journal, number: number): Promise<void> {
-  if (number === 0) return;
+  // A boot in between has shown what it chose: whatever is different is settled afterwards.
+  if (number === 0 || (readBootJournal(machine)?.shown ?? number) !== number) return;
   const generation = readGeneration(machine, number);
   await showOverlay(machine, generation);
   const { overlay } = generation;

@@ -46,7 +46,7 @@ function leadBack(machine: Machine): void {
   const journal = readJournal(machine);
   const boot = journal?.phase === 'swap' ? readBootJournal(machine) : undefined;
   if (journal === undefined || boot === undefined || boot.shown === journal.to) return;
-  // What is committed is cleaned up already, in part: from there the boot is a way of its own.
+  // What was committed stays, and the boot has brought something else from there.
   if (isCommitted(machine, journal.to)) return;
   prepareUndoing(machine);
   noteUndoing(machine);
@@ -68,10 +68,8 @@ async function undo(context: Context, machine: Machine, journal: Journal): Promi
 }
 
 async function finish(context: Context, machine: Machine, journal: Journal): Promise<void> {
-  if (isCommitted(machine, journal.to)) {
-    const shown = readBootJournal(machine)?.shown ?? journal.to;
-    if (shown === journal.to) await orStuck(() => showAgain(context, machine, journal, journal.to));
-  } else {
+  if (isCommitted(machine, journal.to)) await orStuck(() => showAgain(context, machine, journal, journal.to));
+  else {
     checkNextLedger(machine, journal.to);
     await orStuck(() => showGeneration(machine, journal.to));
     await orStuck(() => restageWrappers(machine, journal.phases.create));
