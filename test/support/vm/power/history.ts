@@ -124,9 +124,10 @@ function compareEarly(early: Look, either: readonly (string | undefined)[]): str
   const paths = [...(sights[0]?.keys() ?? [])].filter((path) => sights.every((sight) => sight.has(path)));
   return paths.flatMap((path) => {
     const found = early.sight.get(path);
-    // A path whose kind changes shows the new content as the old kind meanwhile.
+    // Meanwhile a path whose kind changes shows the new content as the old kind, and copies may be those that were live.
     const changes = new Set(sights.map((sight) => sight.get(path)?.split(' ')[0])).size > 1;
-    const isRight = sights.some((sight) => sight.get(path) === found) || (changes && found !== undefined);
+    const isLate = changes || sights.every((sight) => sight.get(path)?.startsWith('f '));
+    const isRight = sights.some((sight) => sight.get(path) === found) || (isLate && found !== undefined);
     return isRight ? [] : [`${path}: ${found ?? 'missing'}`];
   });
 }
