@@ -59,7 +59,9 @@ async function stepsBetween(from: string, to: string): Promise<number[]> {
     await switchOn(sandbox.root, at(sandbox, from), backup);
     steps = await countSteps(sandbox, sandbox.on(`/closures/${to}`));
   });
-  return stepsToTry(steps);
+  // A third of them, not the same for all: each takes some seconds. EVERY=1 tries all.
+  const every = Number(process.env['EVERY'] ?? 3);
+  return stepsToTry(steps).filter((_, index) => (index + names.indexOf(from) + names.indexOf(to)) % every === 0);
 }
 
 describe.each([...verbs])('where a %s is cut off', (verb) => {
