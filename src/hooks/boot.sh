@@ -69,6 +69,7 @@ whole() (
   x() { :; }
   p() { :; }
   q() { :; }
+  f() { :; }
   z() { ended=1; }
   [ -f "$1" ] && . "$1" && [ -n "$ended" ] || exit 1
   [ -z "$missing" ] || exit 3

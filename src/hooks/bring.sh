@@ -19,6 +19,12 @@ originals() {
   b() {
     eval "w=\${w_$1-}"
     stored=$STATE/backups/$2/content
+    # A transition that was interrupted has it beside its place already.
+    if ! is_there "$stored"; then
+      eval "aside=\${f_$2-}"
+      [ -n "$aside" ] || return
+      stored=$SYSROOT$aside
+    fi
     if [ -n "$w" ] || is_there "$SYSROOT$3" || [ ! -d "$SYSROOT${3%/*}" ] || ! is_there "$stored" || ! reachable "$3"; then return; fi
     note "restored $2 $3"
     if [ -f "$stored" ] && [ ! -h "$stored" ] && ln "$stored" "$SYSROOT$3" 2>/dev/null; then return; fi
@@ -133,6 +139,7 @@ g_and_z() {
   x() { :; }
   p() { :; }
   q() { :; }
+  f() { eval "f_$1=\$2"; }
 }
 # takes_place: what a transition has beside a path comes to it, where nothing is: what it exchanges either way, what is new with
 # it, and what it parked where it is undone

@@ -23,6 +23,7 @@ import { isImage } from '../records/overlay';
  *   b KEY NUMBER PATH                              the backup that holds what the machine had here
  *   m PATH TEXT                                    a link that waits to take a place
  *   x PATH ASIDE, p PATH ASIDE, q PATH ASIDE       what is exchanged, takes its place, or is parked
+ *   f NUMBER ASIDE                                 where a backup is that is about to come back
  *   z                                              the end: what has none is not whole
  *
  * KEY is the path as the name of a variable.
@@ -68,6 +69,7 @@ export function* bootJournalPieces({ create, swap, remove }: Phases): Generator<
     else if (step.op === 'exchange') yield command('x', step.path, step.aside);
     else if (step.op === 'place') yield command('p', step.path, step.aside);
     else if (step.op === 'park') yield command('q', step.path, step.aside);
+    else if (step.op === 'fetch') yield command('f', String(step.backup), step.aside);
   }
   yield END;
 }
