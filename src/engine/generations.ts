@@ -120,6 +120,16 @@ export function readRecorded(machine: Machine, number: number, role?: Role): Rec
   return { generation, manifest, entries: manifest.entries, ledger: readLedger(machine, number) };
 }
 
+/** {@link readRecorded}; `undefined` where a record cannot be used, for what can go on without it. */
+export function findRecorded(machine: Machine, number: number): Recorded | undefined {
+  try {
+    return readRecorded(machine, number);
+  } catch (error) {
+    if (error instanceof ActivateError && (error.code === 'STATE' || error.code === 'USAGE')) return undefined;
+    throw error;
+  }
+}
+
 /** What is managed now; nothing while generation 0 is live. */
 export function readLive(machine: Machine, number: number): Side {
   return number === 0 ? { entries: [], ledger: emptyLedger } : readRecorded(machine, number, 'live');

@@ -121,6 +121,7 @@ describe('a boot', () => {
       expect(await shown(machine)).toBe(ONE);
       await machine.attempt(['resume']);
       expect(await shown(machine)).toBe(ONE);
+      expect(await machine.shell('find /etc -name ".activate.*"')).toBe('');
       expect((await machine.attempt(['verify'])).status).toBe(0);
       expect(await machine.activate('status')).toContain(why);
     });

@@ -12,7 +12,7 @@ import { digestFile, readLinkText, readStatus, listDirectory } from '../../syste
 import { removeRecord } from '../../system/records';
 import { removeTree } from '../../system/removing';
 import { keepAside, keptBefore } from '../backups/keeping';
-import { findGeneration, readLive, readRecorded, readState, roleLink } from '../generations';
+import { findRecorded, readLive, readRecorded, readState, roleLink } from '../generations';
 import type { Machine } from '../machine';
 import { readRecordBytes } from '../records';
 import { writeRole } from '../transition/stage';
@@ -48,8 +48,11 @@ export async function settleBoot(
   const { live: from } = readState(machine);
   const to = journal.shown;
   const sides = readSides(context, machine, from, to);
-  if (sides === undefined) writeRole(machine, roleLink('live'), to);
-  else {
+  if (sides === undefined) {
+    // Whose it was is not known any more: all of it is kept.
+    await settleActs(context, machine, journal, nothing);
+    writeRole(machine, roleLink('live'), to);
+  } else {
     const { restored, displaced } = await settleActs(context, machine, journal, sides.recorded);
     const shown = journal.brought === 'all' ? sides.shown : sides.recorded;
     await move(to, { shown, restored: new Set(restored.keys()), displaced });
@@ -61,6 +64,8 @@ export async function settleBoot(
   return { state: 'settled', from, to, live: to };
 }
 
+const nothing: Side = { entries: [], ledger: emptyLedger };
+
 interface Sides {
   readonly recorded: Side;
   readonly shown: Side;
@@ -69,7 +74,7 @@ interface Sides {
 /** `undefined` where a record is damaged: then it is enough that the live generation is the one that is shown. */
 function readSides({ log }: Context, machine: Machine, from: number, to: number): Sides | undefined {
   try {
-    const shown = to === 0 ? { entries: [], ledger: emptyLedger } : readRecorded(machine, to);
+    const shown = to === 0 ? nothing : readRecorded(machine, to);
     return { recorded: readLive(machine, from), shown };
   } catch (error) {
     if (!(error instanceof ActivateError) || (error.code !== 'STATE' && error.code !== 'USAGE')) throw error;
@@ -116,10 +121,6 @@ async function settleActs(
     if (reason === 'displaced' && isNew && !originals.displaced.has(path)) originals.displaced.set(path, backup);
   }
   return originals;
-}
-
-function findRecorded(machine: Machine, number: number): Side | undefined {
-  return findGeneration(machine, number) === undefined ? undefined : readRecorded(machine, number);
 }
 
 /** A directory of ours was put aside for what others have in it: each of these comes back by itself. */

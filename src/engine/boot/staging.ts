@@ -10,7 +10,7 @@ import { createFile, createFileFrom } from '../../system/copying';
 import { readStatus } from '../../system/reading';
 import { removeTree } from '../../system/removing';
 import type { Root } from '../../system/rooted';
-import { findGeneration, readRecorded, readState } from '../generations';
+import { findRecorded, readState } from '../generations';
 import type { Machine } from '../machine';
 
 // What a generation holds for a boot without `activate`.
@@ -32,12 +32,10 @@ export function completeBootFiles(machine: Machine): void {
   const { root } = machine;
   for (const number of readState(machine).numbers) {
     const directory = generationDirectory(number);
-    if (
-      readStatus(root, joinTarget(directory, BOOT_LIST)) !== undefined ||
-      findGeneration(machine, number) === undefined
-    )
-      continue;
-    const { generation, manifest, ledger } = readRecorded(machine, number);
+    const isThere = readStatus(root, joinTarget(directory, BOOT_LIST)) !== undefined;
+    const recorded = isThere ? undefined : findRecorded(machine, number);
+    if (recorded === undefined) continue;
+    const { generation, manifest, ledger } = recorded;
     removeTree(root, joinTarget(directory, BRING));
     writeBootFiles(root, directory, generation, manifest);
     writeBootLedger(root, directory, ledger);
