@@ -14,16 +14,18 @@ nl='
 
 say() {
   printf 'activate: %s\n' "$*" >&2
-  (printf '<5>activate: %s\n' "$*" >/dev/kmsg) 2>/dev/null
+  { printf '<5>activate: %s\n' "$*" >/dev/kmsg; } 2>/dev/null
 }
 has() { command -v "$1" >/dev/null 2>&1; }
 is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; }
 is_there() { [ -e "$1" ] || [ -h "$1" ]; }
 
-# number LINK: prints the generation that a link names, else 0
+# number LINK: sets `n` to the generation that a link names, or 0; a program starts only where it leads nowhere
 number() {
-  n=$(readlink "$1" 2>/dev/null) n=${n##*/}
-  is_number "$n" && echo "$n" || echo 0
+  if cd -P "$1" 2>/dev/null; then n=$PWD; else n=$(readlink "$1" 2>/dev/null); fi
+  cd /
+  n=${n##*/}
+  is_number "$n" || n=0
 }
 # before N: sets `found` to the generation before it, or 0
 before() {
@@ -185,8 +187,10 @@ menu() {
     while before "$found" && [ "$found" != 0 ]; do all="$found $all"; done
     echo "  $all"
     printf 'activate: which one? [%s] (%s s) ' "$wanted" "$timeout"
+    # Not $$, which the init wrapper is, who reads this in a shell of its own.
+    read -r self _ </proc/self/stat
     trap : ALRM
-    (sleep "$timeout" && kill -s ALRM $$) 2>/dev/null &
+    (sleep "$timeout" && kill -s ALRM "$self") 2>/dev/null &
     timer=$!
     answer=
     IFS= read -r answer || answer=
@@ -261,10 +265,8 @@ units() {
   set -f
 }
 finish() {
-  mkdir -p $RUN
   printf '{"schema":1,"hook":"%s","wanted":%s,"chosen":%s,"why":"%s","passed":[%s]%s,"brought":%s}\n' \
-    "$HOOK" "$wanted" "$chosen" "$reason" "$passed" "${left:+,\"trial\":$left}" "$1" >$RUN/boot.json.new
-  mv $RUN/boot.json.new $RUN/boot.json
+    "$HOOK" "$wanted" "$chosen" "$reason" "$passed" "${left:+,\"trial\":$left}" "$1" >$RUN/boot.json
   IFS=$nl
   for at in $readonly_again; do
     flush
@@ -294,9 +296,12 @@ case $mode in
     say 'a shell, as the kernel command line says; the boot goes on when it ends'
     sh <>/dev/console >&0 2>&0 ;;
 esac
-mkdir -p $RUN/gen
+[ -d $RUN/gen ] || mkdir -p $RUN/gen
 
-live=$(number "$STATE/live") default=$(number "$STATE/default") from='' to=''
+number "$STATE/live"
+live=$n
+number "$STATE/default"
+default=$n linked=$n from='' to=''
 if [ -f "$STATE/transition.json" ]; then
   IFS= read -r head <"$STATE/transition.json" || :
   x=${head#*\"from\":} from=${x%%,*} x=${head#*\"to\":} to=${x%%,*}
@@ -309,12 +314,12 @@ if [ -f "$STATE/transition.json" ]; then
   esac
   if ! is_number "$from" || ! is_number "$to" || ! is_number "$default"; then
     say 'the journal is damaged'
-    from=$live to=$live phase='' default=$(number "$STATE/default")
+    from=$live to=$live phase='' default=$linked
   fi
   say "the transition from generation $from to $to was interrupted"
   if [ "$phase" = swap ] && [ "$to" != 0 ] && [ ! -e "$STATE/generations/$to/ledger.next.json" ]; then
     # That was the last act of its commit: nothing but cleaning up is left.
-    phase='' live=$to default=$(number "$STATE/default")
+    phase='' live=$to default=$linked
   fi
 fi
 # What may be in /etc: the generation that was live, those of a transition, and those of boots that nobody settled.
@@ -343,7 +348,10 @@ if [ "$live" = 0 ] && [ "$default" = 0 ] && [ -z "$phase" ]; then
 fi
 if [ -n "$SYSROOT" ]; then
   for each in /var/lib/activate /nix /gnu; do
-    if [ -d "$SYSROOT$each" ] && ! is_there "$each"; then mkdir -p "${each%/*}/" && ln -s "$SYSROOT$each" "$each"; fi
+    if [ -d "$SYSROOT$each" ] && ! is_there "$each"; then
+      [ -d "${each%/*}/" ] || mkdir -p "${each%/*}"
+      ln -s "$SYSROOT$each" "$each"
+    fi
   done
 fi
 

@@ -44,11 +44,10 @@ rescue() {
 }
 
 start() {
-  self=$(readlink -f "$SELF")
   for real in $REALS; do
-    target=$(readlink -f "$real") || continue
-    # /sbin/init may be this very script.
-    if [ "$target" = "$self" ] || [ ! -x "$target" ]; then continue; fi
+    # /sbin/init may be this very script. dash and busybox know -ef.
+    # shellcheck disable=SC3013
+    if [ ! -x "$real" ] || [ "$real" -ef "$SELF" ]; then continue; fi
     # shellcheck disable=SC2093 # this is for good
     exec "$real" "$@"
   done
@@ -56,5 +55,7 @@ start() {
 }
 
 prepare
-until SYSROOT='' HOOK=init PATH=$PATH /usr/lib/activate/boot; do rescue 'No generation can be shown.'; done
+# Each program that starts takes its time: this one is read by a shell that ends with it.
+# shellcheck disable=SC1091,SC2034
+until (SYSROOT='' HOOK=init && . /usr/lib/activate/boot); do rescue 'No generation can be shown.'; done
 until start "$@"; do rescue "There is no init to start: $REALS."; done

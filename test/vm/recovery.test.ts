@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { makeTemporaryDirectory, removeTree } from '../support/sandbox';
 import { describedBy, differencesOf, withoutOurs } from '../support/vm/comparing';
 import { alterDisk } from '../support/vm/damage';
-import { bootWith, installOf } from '../support/vm/hooks';
+import { bootWith, type Hook, installOf } from '../support/vm/hooks';
 import { type MachineFiles, machineFiles } from '../support/vm/image';
 import { boot, type Booted, type BootOptions, type Disk, FEW_SERVICES, forkDisk } from '../support/vm/qemu';
 import { bootRecordIn, KEEP_BOOT_RECORD, noteRoles, roles, rolesIn } from '../support/vm/roles';
@@ -196,6 +196,94 @@ describe('a shell, and nothing written, where there is', () => {
       expect(booted.results['identity']).toBe('5ca1ab1e0ddba11c0ffee0ddba11d00d\norion\n');
       expect(Number(booted.results['accounts'])).toBeGreaterThan(20);
       expect(booted.results['links']).toContain('/run/filesystem-overlay/etc/hosts');
+    },
+    LIMIT_MS,
+  );
+});
+
+/** No generation can be shown, until somebody comes who brings back what is away. */
+const AWAY = `${UNLOCK}; mkdir ${S}/away; mv ${S}/generations/1 ${S}/generations/2 ${S}/generations/3 ${S}/away/`;
+const bringBack = (top: string): string =>
+  `mount -o remount,rw ${top === '' ? '/' : top}; mv ${top}/${S}/away/2 ${top}/${S}/generations/\n`;
+/** As if it were installed on the machine while it runs. */
+const INSTALL_INIT = `mount -t proc proc proc; chroot . ${installOf.init}; umount proc`;
+const INIT = 'init=/usr/lib/activate/init';
+const BLANK_PASSWORD = "sed -i 's/^root:[^:]*:/root::/' etc/shadow";
+
+interface Conversation extends BootOptions {
+  readonly what: string;
+  readonly script: string;
+  readonly hook: Hook;
+  readonly chosen: number;
+}
+
+const conversations: readonly Conversation[] = [
+  {
+    what: 'has a shell first, and chooses from a menu then',
+    script: INSTALL_INIT,
+    hook: 'init',
+    append: `${INIT} activate.mode=shell activate.interactive=1 activate.timeout=300`,
+    answers: [
+      {
+        after: /the boot goes on when it ends/u,
+        type: 'readlink /run/filesystem-overlay || echo shows $((6 * 7 - 42)); exit\n',
+      },
+      { after: /shows 0[^]*which one\? \[3\]/u, type: '1\n' },
+    ],
+    chosen: 1,
+  },
+  {
+    what: 'mends what the init wrapper cannot show, with the password of root',
+    script: `${INSTALL_INIT}; ${AWAY}; ${BLANK_PASSWORD}`,
+    hook: 'init',
+    append: INIT,
+    answers: [
+      { after: /Press Enter for maintenance/u, type: '\n' },
+      { after: /[#$] $/u, type: `${bringBack('')}exit\n` },
+    ],
+    chosen: 2,
+  },
+  {
+    what: 'mends what an initrd of initramfs-tools cannot show',
+    script: AWAY,
+    hook: 'initramfs-tools',
+    // Whoever has it reboot by itself does not want to be asked.
+    append: 'panic=',
+    answers: [{ after: /\(initramfs\) $/u, type: `${bringBack('/root')}exit\n` }],
+    chosen: 2,
+  },
+  {
+    what: 'mends what an initrd of dracut cannot show',
+    script: AWAY,
+    hook: 'dracut',
+    answers: [
+      { after: /Press Enter for maintenance/u, type: '\n' },
+      { after: /[#$] $/u, type: `${bringBack('/sysroot')}exit\n` },
+    ],
+    chosen: 2,
+  },
+];
+
+describe('somebody at the console', () => {
+  test.concurrent.each([...conversations])(
+    '$what',
+    async ({ script, hook, chosen, append = '', answers = [] }) => {
+      const { machine } = await managed();
+      const { initrds = [] } = await bootWith(machine, hook);
+      const booted = await bootBroken(script, {
+        initrds,
+        append: `ro ${FEW_SERVICES} ${append}`,
+        answers,
+        limitMs: 300_000,
+      });
+      expect({ ended: booted.ended, console: booted.ended === 'run' ? '' : booted.console }).toEqual({
+        ended: 'run',
+        console: '',
+      });
+      expect(bootRecordIn(booted)).toMatchObject({ chosen });
+      expect(booted.results['site']).toBe(SITE[chosen] ?? '');
+      expect(booted.results['dangling']).toBe('');
+      expect(rolesIn(booted, 'roles')).toMatchObject({ live: chosen, booted: chosen, pointer: 'right', drifted: [] });
     },
     LIMIT_MS,
   );

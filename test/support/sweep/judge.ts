@@ -64,7 +64,8 @@ function touched({ root }: Stage, before: Before): string[] {
 /** Statuses that promise that nothing was changed, or that everything was undone. */
 const UNCHANGED = new Set([3, 4, 65, 74, 75, 77]);
 
-const RECORD = /\/\.activate\.record\.[^/]*: appeared/u;
+/** Records that say nothing by themselves: one that never got its name, and what only the journal gives a meaning to. */
+const RECORD = /\/(?:\.activate\.record\.[^/]*|transition\.sh): appeared/u;
 
 /** It said that it could not take away what was shown before; `resume`, and the next switch, do that then. */
 function leftMounted({ output }: Ended): boolean {

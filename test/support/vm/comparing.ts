@@ -53,6 +53,7 @@ function linesOf(aspect: string, text: string): string[] {
 function steady(aspect: string, line: string): string {
   if (aspect === 'processes')
     return line.replace(/(?:\/usr)?(?:\/lib\/systemd\/systemd|\/sbin\/init)( |$)/u, '/sbin/init$1');
+  if (aspect === 'udev') return line.replace(/\binput\d+/gu, 'input');
   if (aspect === 'mounts') return line.replace(/\b(?:fd|pipe_ino|nr_inodes|size)=\w+/gu, '');
   if (aspect === 'files')
     return line.replace(/systemd-private-[0-9a-f]{32}-(.*?\.service)-\w{6}\b/gu, 'systemd-private-$1');
