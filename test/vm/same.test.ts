@@ -36,7 +36,10 @@ function install(hook: Hook | undefined, ...then: readonly string[]): string {
   return hook === undefined ? 'true' : ['set -e', installOf[hook], ...then].join('\n');
 }
 
-/** Boots one machine with one hook after the other: each boot describes the machine, then installs the next hook. */
+/**
+ * Boots one machine with one hook after the other: each boot describes the machine, then installs the next hook. The init wrapper
+ * is the last one: while the kernel is told to start it, nothing takes it away.
+ */
 async function startChain(suite: Suite): Promise<Chain> {
   const machine = await machineFiles(suite);
   const pristine: Disk = { file: machine.disk, format: 'raw' };
@@ -96,19 +99,6 @@ const suites: readonly { readonly suite: Suite; readonly systemd: number }[] = [
   { suite: 'trixie', systemd: 257 },
 ];
 
-test(
-  'two boots of a real /etc differ in nothing that is compared',
-  async () => {
-    const { machine } = await chainOf('bookworm');
-    const [one, two] = await Promise.all([
-      real(machine, 'init'),
-      boot(machine, { file: machine.disk, format: 'raw' }, { append: 'ro', run: DESCRIBE }),
-    ]);
-    expect(differencesOf(describedBy(one), describedBy(two))).toEqual([]);
-  },
-  LIMIT_MS,
-);
-
 describe.each(suites)('with systemd $systemd', ({ suite }) => {
   test(
     'the whole of /etc is taken over',
@@ -134,7 +124,9 @@ describe.each(suites)('with systemd $systemd', ({ suite }) => {
       expect({ ended, status, shown: ended === 'run' ? '' : shown }).toEqual({ ended: 'run', status: 0, shown: '' });
       const [was, is] = [describedBy(await real(machine, hook)), describedBy(booted)];
       expect(is['failed']).toEqual(['site-broken.service']);
-      expect(differencesOf(was, withoutOurs(hook === 'oneshot' ? withoutEarlyWarnings(is) : is))).toEqual([]);
+      expect(differencesOf(withoutOurs(was), withoutOurs(hook === 'oneshot' ? withoutEarlyWarnings(is) : is))).toEqual(
+        [],
+      );
       const [first, second] = results['last-read']?.trim().split('\n').map(Number) ?? [];
       expect(first).toBe(0);
       expect(second).toBeGreaterThan(0);

@@ -9,7 +9,7 @@ import type { BootOptions } from './qemu';
 /** How a machine shows its generation when it boots; as `hook` in boot.json and `activate status` has them. */
 export type Hook = 'oneshot' | 'init' | 'addon' | 'dracut' | 'initramfs-tools';
 
-export const hooks: readonly Hook[] = ['oneshot', 'init', 'addon', 'dracut', 'initramfs-tools'];
+export const hooks: readonly Hook[] = ['oneshot', 'addon', 'dracut', 'initramfs-tools', 'init'];
 
 /** The command that puts a hook on a machine. */
 export const installOf: Readonly<Record<Hook, string>> = {

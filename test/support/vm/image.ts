@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { cached, digestOf } from './cache';
 import { type DebianKernel, debianKernel } from '../debian-kernel';
@@ -40,6 +40,7 @@ export async function machineFiles(suite: Suite): Promise<MachineFiles> {
     await addModules(root, kernel);
     addGuest(root);
     await settle(root);
+    markUpdated(root);
     await makeDisk(root, join(directory, 'disk'));
   });
   const whole = await cached(`machine-${suite}`, [basename(bare), digestOf(activate)], async (directory) => {
@@ -78,6 +79,16 @@ function putGuest(name: string, path: string, mode: number): void {
   mkdirSync(dirname(path), { recursive: true });
   cpSync(join(guest, name), path);
   chmodSync(path, mode);
+}
+
+/** What systemd does once after /usr has changed is done already, as on each machine that booted since. */
+function markUpdated(root: string): void {
+  const now = Math.floor(Date.now() / 1000);
+  utimesSync(join(root, 'usr'), now, now);
+  for (const name of ['etc/.updated', 'var/.updated']) {
+    writeFileSync(join(root, name), `TIMESTAMP_NSEC=${now + 1}000000000\n`);
+    utimesSync(join(root, name), now + 1, now + 1);
+  }
 }
 
 /** Makes an ext4 filesystem of a tree, with room for what the tests write. */
