@@ -71,14 +71,14 @@ function steady(aspect: string, line: string): string {
 
 /** What `activate` adds to a machine, by name. */
 const ours: Readonly<Record<string, RegExp>> = {
-  units: /^(?:activate-(?:boot|bless|resume)\.service|boot-complete\.target) /u,
+  units: /^(?:activate-(?:boot|initrd|bless|resume)\.service|boot-complete\.target) /u,
   // A unit file without [Install] that is a link out of the unit directories is not `static` but `linked`, whoever made the link.
-  'unit-files': /^(?:activate-(?:boot|bless|resume)|site-tick)\.service /u,
-  'unit-properties': /^(?:activate-(?:boot|bless|resume)\.service|boot-complete\.target)/u,
+  'unit-files': /^(?:activate-(?:boot|initrd|bless|resume)|site-tick)\.service /u,
+  'unit-properties': /^(?:activate-(?:boot|initrd|bless|resume)\.service|boot-complete\.target)/u,
   files: /^\/run\/(?:activate|filesystem-overlay|wrappers)(?:\/| )/u,
 };
 
-const ourWord = /^(?:activate-(?:boot|bless|resume)\.service|boot-complete\.target)$|\/50-activate\.conf$/u;
+const ourWord = /^(?:activate-(?:boot|initrd|bless|resume)\.service|boot-complete\.target)$|\/50-activate\.conf$/u;
 
 /** A machine as it would look without what `activate` adds, which is its units, and the pointer below /run. */
 export function withoutOurs(described: Described): Described {

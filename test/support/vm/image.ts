@@ -40,7 +40,7 @@ export async function machineFiles(suite: Suite): Promise<MachineFiles> {
     await addModules(root, kernel);
     addGuest(root);
     await settle(root);
-    markUpdated(root);
+    await markUpdated(root);
     await makeDisk(root, join(directory, 'disk'));
   });
   const whole = await cached(`machine-${suite}`, [basename(bare), digestOf(activate)], async (directory) => {
@@ -82,7 +82,8 @@ function putGuest(name: string, path: string, mode: number): void {
 }
 
 /** What systemd does once after /usr has changed is done already, as on each machine that booted since. */
-function markUpdated(root: string): void {
+async function markUpdated(root: string): Promise<void> {
+  await insist(['chroot', root, 'systemd-sysusers']);
   const now = Math.floor(Date.now() / 1000);
   utimesSync(join(root, 'usr'), now, now);
   for (const name of ['etc/.updated', 'var/.updated']) {

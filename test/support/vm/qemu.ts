@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { makeTemporaryDirectory, removeTree } from '../sandbox';
 import type { MachineFiles } from './image';
@@ -60,7 +61,9 @@ export interface Booted {
 
 const PROCESSORS = 2;
 const MEMORY_MIB = 640;
-const atATime = takeTurns(Number(process.env['MACHINES'] ?? 2));
+/** More of them slow each other down by more than they gain. */
+const MACHINES = Math.max(1, Math.floor(availableParallelism() / PROCESSORS));
+const atATime = takeTurns(Number(process.env['MACHINES'] ?? MACHINES));
 
 // On a busy machine the frequency of the TSC is measured so wrongly that time runs many times too fast.
 const commandLine = [
