@@ -237,5 +237,29 @@ fill() {
   else say 'there is no systemd-tmpfiles here: what is missing in /etc stays so'; fi
   IFS=' '$nl
   [ -z "$bound" ] || umount -l "$SYSROOT/run"
+  if [ -n "$list" ]; then completes; fi
   flush
+}
+# completes: what systemd-tmpfiles does not make. A directory that is somebody else's it copies as a whole where it is empty, and
+# else not at all.
+completes() {
+  lacks() { ! is_there "$SYSROOT$2" && [ -d "$SYSROOT${2%/*}" ] && reachable "$2" && eval "[ -z \"\${k_$1-}\" ]"; }
+  owned() { ! has chown || ! has chmod || { chown "$2:$3" "$4" && chmod "$1" "$4"; }; }
+  g_and_z
+  k() { eval "k_$1=1"; }
+  ledger "$chosen"
+  l() { :; }
+  e() { :; }
+  s() { if lacks "$1" "$2"; then ln -s "$3" "$SYSROOT$2"; fi; }
+  d() { if [ $# -gt 2 ] && lacks "$1" "$2" && mkdir "$SYSROOT$2"; then owned "$3" "$4" "$5" "$SYSROOT$2"; fi; }
+  c() {
+    if ! lacks "$1" "$2" || [ ! -f "$overlay$2" ]; then return; fi
+    new=${2%/*}/.activate.boot.new
+    # Whoever has the directory may have put a link there.
+    ! is_there "$SYSROOT$new" || drop "$new"
+    # Without cp it is root's alone, which `verify` tells.
+    { if has cp; then cp -aL "$overlay$2" "$SYSROOT$new"; else (umask 077 && cat "$overlay$2" >"$SYSROOT$new"); fi; } &&
+      owned "$4" "$5" "$6" "$SYSROOT$new" && mv "$SYSROOT$new" "$SYSROOT$2"
+  }
+  read_list "$list"
 }

@@ -6,7 +6,7 @@ case ${1-} in prereqs) exit 0 ;; esac
 
 copy_file script /usr/lib/activate/boot /usr/lib/activate/boot
 # Those of busybox and klibc know neither loop devices nor all the options.
-for program in mount umount modprobe readlink ln mv cp rm mkdir cat sync sleep sha256sum chroot systemd-tmpfiles; do
+for program in mount umount modprobe readlink ln mv cp rm mkdir chown chmod cat sync sleep sha256sum chroot systemd-tmpfiles; do
   path=$(command -v "$program") || { echo "activate: $program is missing" >&2; exit 1; }
   copy_exec "$path" "/usr/bin/$program"
 done

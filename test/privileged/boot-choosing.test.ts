@@ -265,6 +265,39 @@ describe('a boot', () => {
     });
   });
 
+  test("brings what is in a directory that is somebody else's, and follows no link there", async () => {
+    await withMachine({}, async (machine) => {
+      const seen: string[] = [];
+      const look = async (): Promise<string> =>
+        machine.shell('cd /etc/theirs; find . -printf "%p %y %m %U:%G %l\\n" | sort; cat conf; cat /etc/hosts');
+      for (const name of ['one', 'two']) {
+        writeClosure({ root: machine.root, on: machine.on, remove: () => undefined }, name, {
+          'etc/theirs': { directory: 0o750, uid: 1234 },
+          'etc/theirs/conf': { file: `${name}\n`, mode: 0o640, uid: 1234, gid: 1235 },
+          'etc/theirs/same': { file: 'same\n', mode: 0o600, uid: 1234 },
+          [`etc/theirs/${name}`]: { directory: 0o711, uid: 1234 },
+          [`etc/theirs/${name}/inside`]: { file: name, mode: 0o444, gid: 1235 },
+          'etc/theirs/link': { link: name },
+        });
+        await machine.activate('switch', `/closures/${name}`);
+        seen.push(await look());
+      }
+      await machine.shell('ln -s /etc/hosts /etc/theirs/.activate.boot.new');
+      for (const [cmdline, wanted] of [
+        ['activate.generation=1', seen[0]],
+        ['', seen[1]],
+      ] as const) {
+        expect((await boot(machine, cmdline)).status).toBe(0);
+        // What was put aside is `resume`'s.
+        const lines = (await look()).split('\n').filter((line) => !line.includes('.activate.boot.'));
+        expect(lines).toEqual(expect.arrayContaining((wanted ?? '').split('\n')));
+        await machine.activate('resume');
+        expect(await look()).toBe(wanted ?? '');
+      }
+      expect(JSON.parse(await machine.activate('status', '--json'))).toMatchObject({ live: 2, drifted: [] });
+    });
+  });
+
   test('never goes on onto links that lead nowhere', async () => {
     await withTwo(async (machine) => {
       await machine.shell('chattr -R -f -i /var/lib/activate || :; rm -r /var/lib/activate/generations/*/tree');

@@ -172,7 +172,9 @@ describe('a boot of a machine with', () => {
         expect(rolesIn(booted, 'roles')).toEqual(roles(3, 3, 3));
         expect(bootRecordIn(booted)).toMatchObject({ wanted: 3, chosen: 3, passed: [] });
       }
-      expect(differencesOf(withoutOurs(describedBy(was)), withoutOurs(describedBy(is)))).toEqual([]);
+      // The lock of those who change accounts is no closure's: whoever is the first to need it makes it.
+      const differences = differencesOf(withoutOurs(describedBy(was)), withoutOurs(describedBy(is)));
+      expect(differences.filter((line) => !line.includes(' /etc/.pwd.lock'))).toEqual([]);
     },
     LIMIT_MS,
   );
@@ -210,6 +212,9 @@ const INSTALL_INIT = `mount -t proc proc proc; chroot . ${installOf.init}; umoun
 const INIT = 'init=/usr/lib/activate/init';
 const BLANK_PASSWORD = "sed -i 's/^root:[^:]*:/root::/' etc/shadow";
 
+/** The end of what `sulogin` asks: what is typed before it is lost. */
+const PASSWORD = /Press Enter for maintenance[^]*continue\): $/u;
+
 interface Conversation extends BootOptions {
   readonly what: string;
   readonly script: string;
@@ -238,7 +243,7 @@ const conversations: readonly Conversation[] = [
     hook: 'init',
     append: INIT,
     answers: [
-      { after: /Press Enter for maintenance/u, type: '\n' },
+      { after: PASSWORD, type: '\n' },
       { after: /[#$] $/u, type: `${bringBack('')}exit\n` },
     ],
     chosen: 2,
@@ -257,7 +262,7 @@ const conversations: readonly Conversation[] = [
     script: AWAY,
     hook: 'dracut',
     answers: [
-      { after: /Press Enter for maintenance/u, type: '\n' },
+      { after: PASSWORD, type: '\n' },
       { after: /[#$] $/u, type: `${bringBack('/sysroot')}exit\n` },
     ],
     chosen: 2,
