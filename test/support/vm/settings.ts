@@ -50,8 +50,8 @@ const links: Readonly<Record<string, string>> = {
   'systemd/system/systemd-timesyncd.service': '/dev/null',
 };
 
-/** Rarely in time on an emulated machine, or they look for the network. */
-const disabled = ['apt-daily', 'apt-daily-upgrade', 'e2scrub_all', 'fstrim', 'dpkg-db-backup'].map(
+/** Rarely in time on an emulated machine, or they look for the network, or do something at midnight. */
+const disabled = ['apt-daily', 'apt-daily-upgrade', 'e2scrub_all', 'fstrim', 'dpkg-db-backup', 'logrotate'].map(
   (name) => `timers.target.wants/${name}.timer`,
 );
 const slow = ['multi-user.target.wants/e2scrub_reap.service'];
