@@ -84,19 +84,57 @@ export async function forkDisk(from: Disk, directory: string): Promise<Disk> {
   return { file, format: 'qcow2' };
 }
 
-/** Boots a machine, and waits until it is off. As many are on at a time as this machine has processors for. */
+/**
+ * Boots a machine, and waits until it is off. As many are on at a time as this machine has processors for.
+ *
+ * Once in a hundred times the emulator loses the timer of a processor, and the kernel says that nothing goes on: that boot
+ * says nothing of what is tested, and another one begins with the disks as they were.
+ */
 export async function boot(machine: MachineFiles, disk: Disk, options: BootOptions = {}): Promise<Booted> {
   return atATime(async () => {
-    const directory = makeTemporaryDirectory();
-    try {
-      return await bootIn(directory, machine, disk, options);
-    } finally {
-      removeTree(directory);
+    for (let tries = 1; ; tries += 1) {
+      const directory = makeTemporaryDirectory();
+      try {
+        const giveBack = await saveDisks(
+          [...(options.writes === 'keep' ? [disk] : []), ...(options.disks ?? [])],
+          directory,
+        );
+        const { booted, isStalled } = await bootIn(directory, machine, disk, options);
+        if (!isStalled || tries === MOST_TRIES) return booted;
+        console.log(`the emulated processors stood still after ${booted.seconds.toFixed(0)} s: it is booted again`);
+        await giveBack();
+      } finally {
+        removeTree(directory);
+      }
     }
   });
 }
 
-async function bootIn(directory: string, machine: MachineFiles, disk: Disk, options: BootOptions): Promise<Booted> {
+const MOST_TRIES = 3;
+const STALL =
+  /rcu: INFO: \w+ (?:self-)?detected stall|watchdog: BUG: soft lockup|INFO: task \S+ blocked for more than/gu;
+/** A processor that goes on after a while does not say so that often. */
+const MOST_STALLS = 3;
+
+/** Copies what is on disks; what is returned puts it back. */
+async function saveDisks(disks: readonly Disk[], directory: string): Promise<() => Promise<void>> {
+  const copies = disks.map(({ file }, index) => ({ file, copy: join(directory, `saved-${index}`) }));
+  for (const each of copies) await copy(each.file, each.copy);
+  return async () => {
+    for (const each of copies) await copy(each.copy, each.file);
+  };
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  await insist(['cp', '--sparse=always', '--', from, to]);
+}
+
+interface Ended {
+  readonly booted: Booted;
+  readonly isStalled: boolean;
+}
+
+async function bootIn(directory: string, machine: MachineFiles, disk: Disk, options: BootOptions): Promise<Ended> {
   await packPayload(directory, options);
   writeFileSync(join(directory, 'results.raw'), '');
   truncateSync(join(directory, 'results.raw'), 64 << 20);
@@ -111,8 +149,8 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   const timer = setTimeout(() => {
     late = true;
     qemu.kill('SIGKILL');
-  }, options.limitMs ?? 900_000);
-  const { text, found } = await follow(qemu, options);
+  }, options.limitMs ?? 600_000);
+  const { text, found, isStalled } = await follow(qemu, options);
   await qemu.exited;
   clearTimeout(timer);
   const seconds = (performance.now() - started) / 1000;
@@ -123,7 +161,7 @@ async function bootIn(directory: string, machine: MachineFiles, disk: Disk, opti
   const ended: Booted['ended'] = (how as 'run' | 'emergency' | undefined) ?? otherwise;
   const booted: Booted = { ended, status: Number(status ?? -1), results, console: text, seconds };
   keepForPeople(booted, { ...options, cpuSeconds: Number(qemu.resourceUsage()?.cpuTime.total ?? 0) / 1e6 });
-  return booted;
+  return { booted, isStalled };
 }
 
 /** `KEEP_BOOTS=DIRECTORY` leaves what each boot said there, for whoever wants to know why a test fails. */
@@ -152,12 +190,13 @@ interface Process {
 async function follow(
   qemu: Process,
   { answers = [], until, cut }: BootOptions,
-): Promise<{ text: string; found: boolean }> {
+): Promise<{ readonly text: string; readonly found: boolean; readonly isStalled: boolean }> {
   const decoder = new TextDecoder();
   const open = [...answers];
   let text = '';
   let answered = 0;
   let found = false;
+  let isStalled = false;
   for await (const chunk of qemu.stdout) {
     text += decoder.decode(chunk, { stream: true });
     const next = open[0];
@@ -167,12 +206,16 @@ async function follow(
       void qemu.stdin.write(next.type);
       await qemu.stdin.flush();
     }
+    if (!isStalled && (text.match(STALL)?.length ?? 0) >= MOST_STALLS) {
+      isStalled = true;
+      qemu.kill('SIGKILL');
+    }
     if (!found && (until ?? cut?.after)?.test(text) === true) {
       found = true;
       setTimeout(() => qemu.kill('SIGKILL'), cut?.ms ?? 0);
     }
   }
-  return { text: text.replaceAll('\r', ''), found };
+  return { text: text.replaceAll('\r', ''), found, isStalled };
 }
 
 /** Payload and results travel as bare tar archives on disks of their own: no network, and nothing to mount. */
