@@ -52,7 +52,9 @@ function linesOf(aspect: string, text: string): string[] {
 /** A line without what is another at each boot: identities, numbers of pipes, the order of words that have none. */
 function steady(aspect: string, line: string): string {
   if (aspect === 'processes')
-    return line.replace(/(?:\/usr)?(?:\/lib\/systemd\/systemd|\/sbin\/init)( |$)/u, '/sbin/init$1');
+    return line
+      .replace(/(?:\/usr)?(?:\/lib\/systemd\/systemd|\/sbin\/init)( |$)/u, '/sbin/init$1')
+      .replace(/(--deserialize[ =])\d+/u, '$1N');
   if (aspect === 'udev') return line.replace(/\binput\d+/gu, 'input');
   if (aspect === 'mounts') return line.replace(/\b(?:fd|pipe_ino|nr_inodes|size)=\w+/gu, '');
   if (aspect === 'files')
