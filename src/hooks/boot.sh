@@ -1,7 +1,7 @@
 #!/bin/sh
 # Shows the generation that a boot begins with, before anything reads /etc. Made by activate.
 #   SYSROOT  where the machine is: nothing, or e.g. /sysroot in an initrd
-#   HOOK     who runs this: initrd, init or oneshot
+#   HOOK     who runs this: initrd, init or oneshot; fallback: oneshot where the hook that is installed has not run
 # Status 0: it is shown, or there is nothing to show. 1: nothing can be shown, and the boot must not go on.
 # For dash and busybox. Needs mount umount modprobe ln mkdir cat mv readlink systemd-tmpfiles.
 # shellcheck disable=SC1090,SC2034,SC2154,SC2317,SC2329,SC3045
@@ -401,4 +401,5 @@ if [ "$brought" = true ] || [ -n "$phase" ]; then
 elif [ -n "$missing" ] && brings; then fill; fi
 units
 say "generation $chosen: $reason"
+[ "$HOOK" != fallback ] || say 'the boot hook has not run: what was read in /etc before this was not there'
 finish "$brought"

@@ -91,20 +91,39 @@ describe('install', () => {
     });
   });
 
+  test.each([
+    ['where nothing has to be mounted first', '', true],
+    ['and not where what it needs is a filesystem of its own', '/dev/vda2 /var ext4 x-initrd.mount 0 2\n', false],
+  ])('has a service behind it, for boots without it, %s', async (_, fstab, isThere) => {
+    await withSandbox(async (sandbox) => {
+      makeMachine(sandbox, '/usr/bin/dracut');
+      writeContents(sandbox.root, { 'etc/fstab': fstab });
+      await installed(sandbox);
+      const service = sandbox.on(`${UNITS}/activate-boot.service`);
+      expect(existsSync(service)).toBe(isThere);
+      expect(existsSync(sandbox.on(`${UNITS}/sysinit.target.wants/activate-boot.service`))).toBe(isThere);
+      if (!isThere) return;
+      const text = readFileSync(service, 'utf8');
+      expect(text).toContain('\nConditionPathIsSymbolicLink=/var/lib/activate/default\n');
+      expect(text).toContain(' HOOK=fallback\n');
+      await installed(sandbox, '--oneshot');
+      expect(readFileSync(service, 'utf8')).not.toMatch(/SymbolicLink|fallback|@/u);
+      expect(readFileSync(service, 'utf8')).toContain(' HOOK=oneshot\n');
+    });
+  });
+
   test('takes the hook before away', async () => {
     await withSandbox(async (sandbox) => {
       makeMachine(sandbox, '/usr/bin/dracut');
       const before = takeSnapshot(sandbox.on('/usr'));
       const activate = insistOn(sandbox);
-      await activate('install', '--oneshot');
-      const { files } = await installed(sandbox, '--init-wrapper');
+      await activate('install', '--init-wrapper');
+      const { files } = await installed(sandbox, '--oneshot');
       expect(files.filter(({ action }) => action === 'remove').map(({ path }) => path)).toEqual([
-        `${UNITS}/activate-boot.service`,
-        `${UNITS}/sysinit.target.wants/activate-boot.service`,
-        `${UNITS}/systemd-sysusers.service.d/50-activate.conf`,
+        '/usr/lib/activate/init',
       ]);
-      expect(existsSync(sandbox.on(`${UNITS}/systemd-sysusers.service.d`))).toBe(false);
-      expect(await activate('uninstall')).toContain('The hook init is gone: ');
+      expect(existsSync(sandbox.on('/usr/lib/activate/init'))).toBe(false);
+      expect(await activate('uninstall')).toContain('The hook oneshot is gone: ');
       expect(compareSnapshots(before, takeSnapshot(sandbox.on('/usr')), { times: false })).toEqual([]);
     });
   });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { makeTemporaryDirectory, removeTree } from '../support/sandbox';
-import { type Described, describedBy, differencesOf, withoutOurs } from '../support/vm/comparing';
+import { type Described, describedBy, differencesOf, lastingDifferences, withoutOurs } from '../support/vm/comparing';
 import type { Suite } from '../support/vm/debian';
 import { bootWith, bootWithout, type Hook, hooks, installOf } from '../support/vm/hooks';
 import { type MachineFiles, machineFiles } from '../support/vm/image';
-import { boot, type Booted, type Disk, forkDisk } from '../support/vm/qemu';
+import { boot, type Booted, forkDisk } from '../support/vm/qemu';
 
 // A machine that boots with the whole of its /etc managed is the machine that boots with a real /etc: for each hook, with
 // systemd 252 and 257. The root is mounted read-only by the kernel, as Debian has it, and by the fstab read-write.
@@ -30,7 +30,15 @@ const LOOK = [
 
 interface Chain {
   readonly machine: MachineFiles;
-  readonly took: Readonly<Record<string, Promise<Booted>>>;
+  readonly installing: Promise<Booted>;
+  readonly took: ReadonlyMap<Hook, Promise<Link>>;
+}
+
+/** A boot of the managed machine with one hook. */
+interface Link {
+  readonly booted: Booted;
+  /** The same boot, from the disk as it was before. */
+  readonly again: () => Promise<Booted>;
 }
 
 function install(hook: Hook | undefined, ...then: readonly string[]): string {
@@ -43,27 +51,37 @@ function install(hook: Hook | undefined, ...then: readonly string[]): string {
  */
 async function startChain(suite: Suite): Promise<Chain> {
   const machine = await machineFiles(suite);
-  const pristine: Disk = { file: machine.disk, format: 'raw' };
-  const disk = await forkDisk(pristine, scratch);
+  let disk = await forkDisk({ file: machine.disk, format: 'raw' }, scratch);
   const hows = new Map(hooks.map((hook) => [hook, bootWith(machine, hook)]));
-  let before = boot(machine, disk, { writes: 'keep', run: [install(hooks[0]), COPY, SWITCH, FORGET].join('\n') });
-  const took: Record<string, Promise<Booted>> = { installing: before };
+  const run = [install(hooks[0]), COPY, SWITCH, FORGET].join('\n');
+  const installing = boot(machine, disk, { writes: 'keep', run });
+  let before = installing;
+  const took = new Map<Hook, Promise<Link>>();
   for (const [index, hook] of hooks.entries()) {
     const previous = before;
     const next = hooks[index + 1];
     // What has to be real with the first hook can be links with the others.
     const then = install(next, ...(index === 0 ? [SWITCH] : []));
-    before = (async () => {
+    const link = (async (): Promise<Link> => {
       const { status } = await previous;
       if (status !== 0) throw new Error(`the boot before the one with ${hook} failed`);
+      const from = disk;
+      disk = await forkDisk(from, scratch);
       const how = await hows.get(hook);
-      const append = `${how?.append ?? ''} ro`;
-      return boot(machine, disk, { ...how, append, writes: 'keep', run: [DESCRIBE, LOOK, then, FORGET].join('\n') });
+      const options = { ...how, append: `${how?.append ?? ''} ro` };
+      const booted = await boot(machine, disk, {
+        ...options,
+        writes: 'keep',
+        run: [DESCRIBE, LOOK, then, FORGET].join('\n'),
+      });
+      return { booted, again: () => boot(machine, from, { ...options, run: DESCRIBE }) };
     })();
+    link.catch(() => undefined);
+    before = link.then(({ booted }) => booted);
     before.catch(() => undefined);
-    took[hook] = before;
+    took.set(hook, link);
   }
-  return { machine, took };
+  return { machine, installing, took };
 }
 
 const chains = new Map<Suite, Promise<Chain>>();
@@ -83,10 +101,29 @@ const reals = new Map<string, Promise<Booted>>();
 async function real(machine: MachineFiles, hook: Hook): Promise<Booted> {
   const how = await bootWithout(machine, hook);
   const key = `${machine.suite} ${how.initrds?.join(' ')}`;
-  const found =
-    reals.get(key) ?? boot(machine, { file: machine.disk, format: 'raw' }, { ...how, append: 'ro', run: DESCRIBE });
+  const found = reals.get(key) ?? bootReal(machine, hook);
   reals.set(key, found);
   return found;
+}
+
+async function bootReal(machine: MachineFiles, hook: Hook): Promise<Booted> {
+  const how = await bootWithout(machine, hook);
+  return boot(machine, { file: machine.disk, format: 'raw' }, { ...how, append: 'ro', run: DESCRIBE });
+}
+
+/** What a managed machine has and a real one has not, and the other way round. */
+async function differences(machine: MachineFiles, hook: Hook, { booted, again }: Link): Promise<readonly string[]> {
+  const compare = (was: Booted, is: Booted): string[] => {
+    const described = describedBy(is);
+    return differencesOf(
+      withoutOurs(describedBy(was)),
+      withoutOurs(hook === 'oneshot' ? withoutEarlyWarnings(described) : described),
+    );
+  };
+  return lastingDifferences(`${machine.suite} ${hook}`, [
+    async () => compare(await real(machine, hook), booted),
+    async () => compare(await bootReal(machine, hook), await again()),
+  ]);
 }
 
 /** Generators read links that lead nowhere before a oneshot runs; its daemon-reload has them run again. */
@@ -109,11 +146,11 @@ describe.each(suites)('with systemd $systemd', ({ suite }) => {
   test(
     'the whole of /etc is taken over',
     async () => {
-      const { machine, took } = await chainOf(suite);
-      const { ended, status, results } = (await took['installing']) ?? {};
-      expect({ ended, status, stderr: results?.['stderr'] }).toEqual({ ended: 'run', status: 0, stderr: '' });
-      const booted = await took['init'];
-      expect(Number(booted?.results['links'])).toBeGreaterThan(150);
+      const { machine, installing, took } = await chainOf(suite);
+      const { ended, status, results } = await installing;
+      expect({ ended, status, stderr: results['stderr'] }).toEqual({ ended: 'run', status: 0, stderr: '' });
+      const link = await took.get('init');
+      expect(Number(link?.booted.results['links'])).toBeGreaterThan(150);
       const files = describedBy(await real(machine, 'init'))['etc']?.filter((line) => line.includes(' file '));
       expect(files?.length).toBeGreaterThan(200);
     },
@@ -124,21 +161,18 @@ describe.each(suites)('with systemd $systemd', ({ suite }) => {
     'a managed /etc boots with %s as the real one',
     async (hook) => {
       const { machine, took } = await chainOf(suite);
-      const booted = await took[hook];
-      if (booted === undefined) throw new Error('it was not booted');
-      const { ended, status, results, console: shown } = booted;
+      const link = await took.get(hook);
+      if (link === undefined) throw new Error('it was not booted');
+      const { ended, status, results, console: shown, seconds } = link.booted;
       expect({ ended, status, shown: ended === 'run' ? '' : shown }).toEqual({ ended: 'run', status: 0, shown: '' });
-      const [was, is] = [describedBy(await real(machine, hook)), describedBy(booted)];
-      expect(is['failed']).toEqual(['site-broken.service']);
-      expect(differencesOf(withoutOurs(was), withoutOurs(hook === 'oneshot' ? withoutEarlyWarnings(is) : is))).toEqual(
-        [],
-      );
+      expect(describedBy(link.booted)['failed']).toEqual(['site-broken.service']);
+      expect(await differences(machine, hook, link)).toEqual([]);
       const [first, second] = results['last-read']?.trim().split('\n').map(Number) ?? [];
       expect(first).toBe(0);
       expect(second).toBeGreaterThan(0);
       const place = hook === 'oneshot' || hook === 'init' ? hook : 'initrd';
       expect(JSON.parse(results['boot.json'] ?? '')).toMatchObject({ hook: place, brought: false });
-      console.log(`${suite} ${hook}: ${booted.seconds.toFixed(1)} s`);
+      console.log(`${suite} ${hook}: ${seconds.toFixed(1)} s`);
     },
     LIMIT_MS,
   );

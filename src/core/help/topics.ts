@@ -153,6 +153,10 @@ const boot: Topic = {
           'What holds the state, and what generations show, has to be mounted by then: on the root filesystem, or, with an initrd, with x-initrd.mount in',
           '/etc/fstab (initramfs-tools: with any line there that mounts a device).',
         ),
+        text(
+          'Behind the other hooks a service as that of --oneshot makes the pointer where the hook did not run, such as in an initrd that was made before.',
+          'What was read in /etc by then was not there: activate status says so, and what to do.',
+        ),
       ],
     },
     {

@@ -16,7 +16,9 @@ import sysusersNeedsBoot from '../../hooks/sysusers-needs-boot.conf' with { type
 import directories from '../../../tmpfiles/activate-directories.conf' with { type: 'text' };
 import { type AddonMember, type AddonPath, renderAddon } from '../boot/archive';
 import { encodeName } from '../bytes';
+import { STATE } from '../entry';
 import type { TargetPath } from '../path';
+import { FALLBACK } from '../records/boot';
 import type { HookName } from './hook';
 
 /** Something that a hook needs on the machine; all of it is root's. */
@@ -43,13 +45,17 @@ export interface HookInput {
   readonly closure: readonly AddonMember[];
   /** The names of modules among that, for kernels that it does not know. */
   readonly modules: readonly string[];
+  /** Whether PID 1 finds all of a generation on the filesystem that it starts from, or has to mount it first. */
+  readonly filesystems: 'the root alone' | 'its own';
 }
 
 /**
  * What a hook needs, in the order of its paths. Nothing of it is in /etc, which is managed: units are enabled by links beside them.
  */
 export function hookFiles(hook: HookName, input: HookInput): HookFile[] {
-  return [...common(input.program), ...own[hook](input)].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  return [...common(input.program), ...own[hook](input), ...lateFiles(hook, input)].toSorted((a, b) =>
+    a.path < b.path ? -1 : 1,
+  );
 }
 
 /** What is appended to a systemd initrd so that it shows the default generation, without modules. */
@@ -62,7 +68,14 @@ export function addonMembers(): AddonMember[] {
  * looked for where packages have it.
  */
 export function hookArchive(hook: 'init' | 'oneshot'): Uint8Array {
-  return renderAddon(hookFiles(hook, { program: '/usr/bin/activate', closure: [], modules: [] }).map(memberOf));
+  return renderAddon(
+    hookFiles(hook, {
+      program: '/usr/bin/activate',
+      closure: [],
+      modules: [],
+      filesystems: 'its own',
+    }).map(memberOf),
+  );
 }
 
 function memberOf(file: HookFile): AddonMember {
@@ -115,15 +128,30 @@ const own: Readonly<Record<HookName, (input: HookInput) => HookFile[]>> = {
     executable('/usr/lib/kernel/install.d/60-activate.install', kernelInstall, 'gives each kernel the second initrd'),
   ],
   init: () => [script('init', init, 'is started by the kernel, and starts the real init')],
-  oneshot: () => [
-    ...unit('activate-boot.service', activateBoot, 'shows a generation early at boot'),
+  oneshot: () => [],
+};
+
+/**
+ * The service that shows a generation once PID 1 runs. Behind any other hook it does so where that one has not run, such as in an
+ * initrd that was made before: much is too late then, but programs, logins and services find their files.
+ */
+function lateFiles(hook: HookName, { filesystems }: HookInput): HookFile[] {
+  const isHook = hook === 'oneshot';
+  // A mount that is needed first would have to come before the service and after it.
+  if (!isHook && filesystems === 'its own') return [];
+  const content = activateBoot
+    .replace('@HOOK@', isHook ? 'oneshot' : FALLBACK)
+    .replace('@CONDITION@\n', isHook ? '' : `ConditionPathIsSymbolicLink=${STATE}/default\n`);
+  const why = isHook ? 'shows a generation early at boot' : 'shows a generation where the hook has not run';
+  return [
+    ...unit('activate-boot.service', content, why),
     text(
       `${UNITS}/systemd-sysusers.service.d/50-activate.conf`,
       sysusersNeedsBoot,
       'keeps users and groups where no generation can be shown',
     ),
-  ],
-};
+  ];
+}
 
 /** What a closure wants in an initrd, where the machine has it for whatever makes its initrds. */
 function closureFiles({ closure }: HookInput): HookFile[] {

@@ -3,7 +3,7 @@ import type { TargetPath } from '../path';
 
 /** What the boot hook says of this boot: the record `/run/activate/boot.json`. */
 export interface BootRecord {
-  /** Which hook it was: `initrd`, `init`, `oneshot`. */
+  /** Which hook it was: `initrd`, `init`, `oneshot`, or {@link FALLBACK}. */
   readonly hook: string;
   /** The generation that was asked for, or the default. */
   readonly wanted: number;
@@ -18,6 +18,9 @@ export interface BootRecord {
   /** Whether what is in /etc was brought to it from another generation. */
   readonly brought: boolean;
 }
+
+/** Who says so where the hook that is installed has not run. */
+export const FALLBACK = 'fallback';
 
 export const BOOT_RECORD = '/run/activate/boot.json' as TargetPath;
 

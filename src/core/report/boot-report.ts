@@ -1,4 +1,6 @@
-import type { BootRecord } from '../records/boot';
+import type { HookName } from '../hooks/hook';
+import { nextSteps } from '../hooks/next';
+import { type BootRecord, FALLBACK } from '../records/boot';
 import { NO_TRIES } from '../status/next-boot';
 import { displayName, escapeLine } from './display';
 
@@ -15,7 +17,7 @@ export function describeTrial(tries: number | undefined): string[] {
 export function bootLines(boot: BootRecord | 'damaged' | undefined): string[] {
   if (boot === undefined || boot === 'damaged') return [];
   const { hook, wanted, chosen, why, passed, brought } = boot;
-  const by = `the ${displayName(hook)} hook`;
+  const by = hook === FALLBACK ? 'a service, late' : `the ${displayName(hook)} hook`;
   const head =
     wanted === chosen
       ? `generation ${chosen}, as wanted, by ${by}`
@@ -24,6 +26,18 @@ export function bootLines(boot: BootRecord | 'damaged' | undefined): string[] {
     `boot     ${head}${why === '' ? '' : `: ${escapeLine(why)}`}`,
     ...passed.map((each) => `  passed over ${each.generation}${each.why === '' ? '' : `: ${escapeLine(each.why)}`}`),
     ...(brought ? [`  /etc was brought to generation ${chosen} from another one`] : []),
+  ];
+}
+
+/** What is to be done where the hook that is installed did not run in this boot. */
+export function lateLines(boot: BootRecord | 'damaged' | undefined, hook: HookName): string[] {
+  if (boot === undefined || boot === 'damaged' || boot.hook !== FALLBACK) return [];
+  const steps = nextSteps(hook, 'install').map(({ what, command }) =>
+    command === undefined ? what : `${what.slice(0, -1)}: \`${command.join(' ')}\`.`,
+  );
+  return [
+    '  It did not run in this boot: what was read in /etc before the service ran was not there.',
+    ...[...steps, 'Then reboot.'].map((step) => `  ${step}`),
   ];
 }
 

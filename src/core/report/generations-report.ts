@@ -1,5 +1,5 @@
 import type { BootRecord } from '../records/boot';
-import { bootLines, describeTrial, passedOverLines, type Tries } from './boot-report';
+import { bootLines, describeTrial, lateLines, passedOverLines, type Tries } from './boot-report';
 import { displayName } from './display';
 import { describeOverlay, type Shown } from './overlay-report';
 import { isImage } from '../records/overlay';
@@ -160,14 +160,19 @@ function describe({ generations, tries }: Status, number: number, ageOf: AgeOf):
 }
 
 /** Where nothing is managed no boot needs one. */
-function hookLines({ hook, staleHookFiles, live, default: next, booted }: Status): string[] {
+function hookLines({ hook, staleHookFiles, live, default: next, boot, booted }: Status): string[] {
   const since = booted === undefined ? '; this boot began without it' : '';
   const stale =
     staleHookFiles.length === 0
       ? []
       : [`${plural(staleHookFiles.length, 'file')} of the hook not as this version has them; \`activate install\`:`];
   if (hook !== undefined)
-    return [`hook     ${hook}: ${hookTitles[hook]}${since}`, ...stale, ...listPaths('changed', staleHookFiles)];
+    return [
+      `hook     ${hook}: ${hookTitles[hook]}${since}`,
+      ...lateLines(boot, hook),
+      ...stale,
+      ...listPaths('changed', staleHookFiles),
+    ];
   if ((live === 0 && next === 0) || booted !== undefined) return [];
   return ['hook     none: the next boot would find links that lead nowhere; `activate install`'];
 }

@@ -8,6 +8,7 @@ import type { TargetPath } from '../../core/path';
 import { digestBytes } from '../../system/host-files';
 import { readStatus } from '../../system/reading';
 import type { Machine } from '../machine';
+import { readOwnFilesystems } from './facts';
 import { findHookFile } from './placing';
 import { readHooksRecord } from './recorded';
 import { readWantedInitrd } from './wanted';
@@ -27,7 +28,8 @@ export function planHook(
 ): HookPlan {
   const { closure, modules, digest } = readWantedInitrd(machine);
   const program = findProgram(context, machine);
-  const files = hookFiles(hook, { program: program.path, closure, modules });
+  const filesystems = readOwnFilesystems(machine).length === 0 ? 'the root alone' : 'its own';
+  const files = hookFiles(hook, { program: program.path, closure, modules, filesystems });
   const plan = planFiles(context, machine, [files, recorded]);
   return { plan, program, initrd: isInInitrd(hook) ? digest : undefined };
 }

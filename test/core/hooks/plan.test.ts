@@ -106,7 +106,12 @@ describe('a file of a hook', () => {
 });
 
 describe.each([...hookNames])('the hook %s', (hook) => {
-  const files = hookFiles(hook, { program: '/opt/activate/bin/activate', closure: [], modules: [] });
+  const files = hookFiles(hook, {
+    program: '/opt/activate/bin/activate',
+    closure: [],
+    modules: [],
+    filesystems: 'the root alone',
+  });
 
   test('has nothing in /etc, which is managed', () => {
     for (const each of files) expect(each.path).toStartWith('/usr/');

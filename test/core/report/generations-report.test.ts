@@ -241,6 +241,23 @@ describe('a status', () => {
     expect(text).toContain(`\n${lines.map((line) => `${line}\n`).join('')}paths `);
   });
 
+  test('of a boot that came too late, as the hook in the initrd did not run, says what to do', () => {
+    const late = { ...boot, hook: 'fallback', wanted: 9, why: 'the default', passed: [], brought: false };
+    const text = renderStatus({ ...status, hook: 'dracut', booted: 9, boot: late }, 'text', ageOf);
+    expect(text).toContain(
+      [
+        'hook     dracut: initrds made by dracut',
+        '  It did not run in this boot: what was read in /etc before the service ran was not there.',
+        '  Have the initrds made anew: `dracut --regenerate-all --force`.',
+        '  Then reboot.',
+        'boot     generation 9, as wanted, by a service, late: the default',
+        '',
+      ].join('\n'),
+    );
+    const wrapper = renderStatus({ ...status, hook: 'init', booted: 9, boot: late }, 'text', ageOf);
+    expect(wrapper).toContain('\n  Put init=/usr/lib/activate/init on the kernel command line: ');
+  });
+
   test('of a boot whose record is damaged', () => {
     expect(renderStatus({ ...status, boot: 'damaged' }, 'text', ageOf)).toContain(
       'booted   unknown: /run/activate/boot.json is damaged\n',

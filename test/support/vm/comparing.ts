@@ -21,6 +21,21 @@ export function differencesOf(first: Described, second: Described): string[] {
   });
 }
 
+/**
+ * The differences of two machines that are there in two boots of each. Two boots of one machine are never quite the same: what is
+ * not there again is said and not counted.
+ */
+export async function lastingDifferences(
+  what: string,
+  boots: readonly [() => Promise<readonly string[]>, () => Promise<readonly string[]>],
+): Promise<readonly string[]> {
+  const found = await boots[0]();
+  if (found.length === 0) return found;
+  const again = await boots[1]();
+  for (const line of found) if (!again.includes(line)) console.log(`${what}, in one boot and not in the next: ${line}`);
+  return found.filter((line) => again.includes(line));
+}
+
 function missingFrom(lines: readonly string[], from: readonly string[]): string[] {
   const there = new Set(lines);
   return from.filter((line) => !there.has(line));
@@ -56,7 +71,8 @@ function steady(aspect: string, line: string): string {
       .replace(/(?:\/usr)?(?:\/lib\/systemd\/systemd|\/sbin\/init)( |$)/u, '/sbin/init$1')
       .replace(/(--deserialize[ =])\d+/u, '$1N');
   if (aspect === 'udev') return line.replace(/\binput\d+/gu, 'input');
-  if (aspect === 'mounts') return line.replace(/\b(?:fd|pipe_ino|nr_inodes|size)=\w+/gu, '');
+  // The kernel leaves out a size that is what it would choose itself, of the memory there is just then.
+  if (aspect === 'mounts') return line.replace(/,?\b(?:fd|pipe_ino|nr_inodes|size)=\w+/gu, '');
   if (aspect === 'files')
     return line.replace(/systemd-private-[0-9a-f]{32}-(.*?\.service)-\w{6}\b/gu, 'systemd-private-$1');
   if (aspect !== 'unit-properties') return line;
