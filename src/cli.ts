@@ -15,7 +15,7 @@ import { declareVerify } from './commands/verify';
 import { declareWatch } from './commands/watch';
 import type { Context, LogFormat, LogLevel } from './context';
 import { ActivateError, exitStatusOf } from './core/errors';
-import { fold } from './core/report/fold';
+import { fold } from './core/report/text/fold';
 import { errorToJson, renderError } from './core/report/report';
 
 /** What the command line leaves to the surroundings: streams, signals, the machine. */

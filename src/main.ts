@@ -5,9 +5,9 @@ import type { Context, Log, LogFormat, LogLevel } from './context';
 import type { GlobalOptions } from './cli';
 import { encodeName } from './core/bytes';
 import { exitStatuses } from './core/errors';
-import { fold } from './core/report/fold';
-import { ERROR, journalFields, priorityOf, renderLogLine, WARNING } from './core/report/log-line';
-import { sendToJournal } from './system/journald';
+import { fold } from './core/report/text/fold';
+import { ERROR, journalFields, priorityOf, renderLogLine, WARNING } from './core/report/text/log-line';
+import { sendToJournal } from './system/host/journald';
 
 declare const ACTIVATE_VERSION: string | undefined;
 

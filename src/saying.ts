@@ -1,5 +1,5 @@
 import type { Context } from './context';
-import { fold } from './core/report/fold';
+import { fold } from './core/report/text/fold';
 
 /** Writes a result in words: on a terminal in lines that fit it. A document, and what is piped, stays as it is. */
 export function say({ write, json, terminal }: Context, text: string): void {

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
-import { paintFor } from '../core/report/paint';
+import { paintFor } from '../core/report/text/paint';
 import { type Preview, type PreviewForm, renderPreview, renderRemarks } from '../core/report/preview';
-import { compareTargets } from '../engine/comparing';
-import { makingOf, writePage } from '../engine/page';
-import { previewTransition } from '../engine/preview';
+import { compareTargets } from '../engine/previewing/comparing';
+import { makingOf, writePage } from '../engine/previewing/page';
+import { previewTransition } from '../engine/previewing/preview';
 import {
   addAttitudeOptions,
   addClosureOptions,

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
 import { type ImageKind, imageKinds } from '../core/records/overlay';
-import { displayName } from '../core/report/display';
+import { displayName } from '../core/report/text/display';
 import { plural } from '../core/report/report';
 import { type Bundle, generate } from '../engine/closure/bundle';
 import { addClosureOptions, type ClosureFlags, type Run } from '../options';

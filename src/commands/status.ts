@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
 import { isAsRecorded, renderStatus } from '../core/report/generations-report';
-import { ageOf, readMachineStatus } from '../engine/status';
+import { ageOf, readMachineStatus } from '../engine/checking/status';
 import type { Run } from '../options';
 import { say } from '../saying';
 

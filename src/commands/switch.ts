@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import type { Context } from '../context';
 import { exitStatuses } from '../core/errors';
 import { renderSwitched } from '../core/report/outcome';
-import { paintFor } from '../core/report/paint';
+import { paintFor } from '../core/report/text/paint';
 import { renderPreview, renderRemarks } from '../core/report/preview';
-import type { Target } from '../engine/prepare';
-import { previewTransition } from '../engine/preview';
+import type { Target } from '../engine/deciding/prepare';
+import { previewTransition } from '../engine/previewing/preview';
 import { switchTo } from '../engine/switching';
 import type { Scope } from '../engine/transition/transition';
 import {

@@ -3,7 +3,7 @@ import type { Context } from '../context';
 import { exitStatuses } from '../core/errors';
 import { conflictToJson, renderConflicts } from '../core/report/report';
 import { renderVerified } from '../core/report/verify-report';
-import { verify, verifyAndRepair } from '../engine/verifying';
+import { verify, verifyAndRepair } from '../engine/checking/verifying';
 import { addWaitOption, type Run } from '../options';
 import { say } from '../saying';
 

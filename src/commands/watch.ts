@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
-import { paintFor } from '../core/report/paint';
+import { paintFor } from '../core/report/text/paint';
 import { renderPreview, renderRemarks } from '../core/report/preview';
 import { eventToJson, logEntries, type WatchEvent } from '../core/watching/event';
 import { watchMachine } from '../engine/watching/watching';

@@ -1,14 +1,14 @@
 import type { Context } from '../context';
 import { ActivateError } from '../core/errors';
 import { type Generation, storePathOf } from '../core/records/generation';
-import { readGeneration, readState, type State } from './generations';
-import { type Machine, withMachine } from './machine';
+import { readGeneration, readState, type State } from './state/generations';
+import { type Machine, withMachine } from './state/machine';
 import { mentionTransition } from './transition/journal';
 import type { Mounts } from '../core/report/generations-report';
 import { hideGeneration, mountsOf } from './transition/showing';
 import { dropGeneration } from './transition/stage';
-import { withLockedMachine } from './locked';
-import { readAllTries, readTries } from './booting';
+import { withLockedMachine } from './state/locked';
+import { readAllTries, readTries } from './state/booting';
 import type { Tries } from '../core/report/boot-report';
 import { discardWrappersBut } from './wrappers/making';
 import { refuseInterrupted } from './switching';

@@ -1,8 +1,8 @@
 import type { Context } from '../context';
 import { type Ended, journalEntry } from '../core/report/journal-entry';
-import { sendToJournal } from '../system/journald';
-import { findGeneration } from './generations';
-import type { Machine } from './machine';
+import { sendToJournal } from '../system/host/journald';
+import { findGeneration } from './state/generations';
+import type { Machine } from './state/machine';
 
 /** Leaves an entry in the journal of the system, where it is this system that changed. */
 export function noteTransition(

@@ -2,7 +2,7 @@ import type { Context } from '../context';
 import type { Switched } from '../core/report/outcome';
 import { ActivateError } from '../core/errors';
 import { hostPath } from '../core/path';
-import { readStatus } from '../system/reading';
+import { readStatus } from '../system/tree/reading';
 import { POINTER } from '../core/entry';
 import type { Conflict } from '../core/plan/decision';
 import { type Settled, settleBoot } from './boot/settling';
@@ -10,15 +10,15 @@ import { withContent } from './closure/content';
 import { installedHook } from './hooks/recorded';
 import { withAccountsLocked } from './accounts/locking';
 import { refuseUnbootable, warnOfOldInitrd } from './hooks/guarding';
-import { withLockedMachine } from './locked';
+import { withLockedMachine } from './state/locked';
 import { noteTransition } from './noting';
-import { refuseUntrustedSource } from './trust';
+import { refuseUntrustedSource } from './state/trust';
 import { hideUnused, isShown } from './transition/showing';
-import type { Machine } from './machine';
+import type { Machine } from './state/machine';
 import { readJournal } from './transition/journal';
 import { sweep, sweepIfPossible } from './transition/litter';
 import { type Resumed, resumeTransition } from './transition/resume';
-import { type Attitudes, type Means, type Prepared, prepareTransition, type Target } from './prepare';
+import { type Attitudes, type Means, type Prepared, prepareTransition, type Target } from './deciding/prepare';
 import { carryOut, type Done, isVisible, type Scope, stageForBoot } from './transition/transition';
 
 /**

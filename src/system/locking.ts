@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import type { TargetPath } from '../core/path';
 import { attempt } from './failure';
-import { readHostFile } from './host-files';
-import { insistOn, type Root, withParent } from './rooted';
+import { readHostFile } from './host/host-files';
+import { insistOn, type Root, withParent } from './tree/rooted';
 import { must } from './syscalls/errno';
 import { close, lockExclusively, lockRecords, open, openAt } from './syscalls/files';
 import { statusOf } from './syscalls/status';

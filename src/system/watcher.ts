@@ -2,8 +2,8 @@ import { type FSWatcher as NodeWatcher, watch as watchNode } from 'node:fs';
 import type { FSWatcher } from 'chokidar';
 import { type HostPath, hostPath, type TargetPath } from '../core/path';
 import { attempt } from './failure';
-import { readHostFile } from './host-files';
-import { openPath, type Root } from './rooted';
+import { readHostFile } from './host/host-files';
+import { openPath, type Root } from './tree/rooted';
 import { errnoOf, must } from './syscalls/errno';
 import { close, open } from './syscalls/files';
 

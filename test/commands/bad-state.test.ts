@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { Log } from '../../src/context';
 import { tryLock } from '../../src/system/locking';
-import { closeRoot, openRoot } from '../../src/system/rooted';
+import { closeRoot, openRoot } from '../../src/system/tree/rooted';
 import { activateOn, insistOn, runActivate } from '../support/cli';
 import { writeClosure } from '../support/closures';
 import { path } from '../support/entries';

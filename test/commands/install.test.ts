@@ -104,6 +104,7 @@ describe('install', () => {
       expect(existsSync(sandbox.on(`${UNITS}/sysinit.target.wants/activate-boot.service`))).toBe(isThere);
       if (!isThere) return;
       const text = readFileSync(service, 'utf8');
+      expect(text).toContain('\nConditionPathExists=!/run/activate\n');
       expect(text).toContain('\nConditionPathIsSymbolicLink=/var/lib/activate/default\n');
       expect(text).toContain(' HOOK=fallback\n');
       await installed(sandbox, '--oneshot');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PathChange } from '../../src/core/report/change';
+import type { PathChange } from '../../src/core/report/change/change';
 import { type Page, withPage } from '../support/browser';
 import { absent, change, directory, file, hidden, link } from '../support/changes';
 import { foundFile, path } from '../support/entries';

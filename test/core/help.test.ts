@@ -3,7 +3,7 @@ import { renderPlain } from '../../src/core/help/plain';
 import { renderRoff } from '../../src/core/help/roff';
 import { topics } from '../../src/core/help/topics';
 import { exitStatuses } from '../../src/core/errors';
-import { displayWidth } from '../../src/core/report/display';
+import { displayWidth } from '../../src/core/report/text/display';
 
 const widthOf = (text: string): number => Math.max(...text.split('\n').map(displayWidth));
 

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import { ActivateError } from '../../src/core/errors';
 import { collectGarbage } from '../../src/engine/collecting';
-import { withMachine } from '../../src/engine/machine';
+import { withMachine } from '../../src/engine/state/machine';
 import { resume } from '../../src/engine/switching';
 import { carryOut } from '../../src/engine/transition/transition';
 import { closureAt, contextOn, switchOn, withPrepared } from '../support/engine';

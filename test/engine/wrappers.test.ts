@@ -4,13 +4,13 @@ import { chmodSync, existsSync, readdirSync, readlinkSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { ActivateError } from '../../src/core/errors';
 import type { Step } from '../../src/core/plan/step';
-import { withMachine } from '../../src/engine/machine';
-import { prepareTransition, type Target } from '../../src/engine/prepare';
-import { previewTransition } from '../../src/engine/preview';
-import { readMachineStatus } from '../../src/engine/status';
+import { withMachine } from '../../src/engine/state/machine';
+import { prepareTransition, type Target } from '../../src/engine/deciding/prepare';
+import { previewTransition } from '../../src/engine/previewing/preview';
+import { readMachineStatus } from '../../src/engine/checking/status';
 import { resume } from '../../src/engine/switching';
 import { carryOut } from '../../src/engine/transition/transition';
-import { verify } from '../../src/engine/verifying';
+import { verify } from '../../src/engine/checking/verifying';
 import { closureAt, contextOn, switchOn } from '../support/engine';
 import { makeTemporaryDirectory, removeTree, type Sandbox } from '../support/sandbox';
 import { compareSnapshots } from '../support/snapshot';

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import type { Step } from '../../src/core/plan/step';
-import { withMachine } from '../../src/engine/machine';
+import { withMachine } from '../../src/engine/state/machine';
 import { carryOut } from '../../src/engine/transition/transition';
 import { type Contents, writeClosure } from '../support/closures';
 import { insistOn } from '../support/cli';

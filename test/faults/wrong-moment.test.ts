@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { lstatSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Step } from '../../src/core/plan/step';
-import { withMachine } from '../../src/engine/machine';
+import { withMachine } from '../../src/engine/state/machine';
 import { carryOut } from '../../src/engine/transition/transition';
 import { activateOn } from '../support/cli';
 import { writeClosure } from '../support/closures';

@@ -1,5 +1,5 @@
 import { encodeName } from '../../src/core/bytes';
-import type { PathChange, View } from '../../src/core/report/change';
+import type { PathChange, View } from '../../src/core/report/change/change';
 import type { TargetPath } from '../../src/core/path';
 
 export const absent: View = { kind: 'absent' };

@@ -1,5 +1,5 @@
 import type { Step } from '../../src/core/plan/step';
-import { withMachine } from '../../src/engine/machine';
+import { withMachine } from '../../src/engine/state/machine';
 import { carryOut, type Scope } from '../../src/engine/transition/transition';
 import { closureAt, contextOn, withPrepared } from './engine';
 import { backup } from './laws';

@@ -1,9 +1,9 @@
 import type { Context, Log } from '../../src/context';
 import type { Switched } from '../../src/core/report/outcome';
 import { withContent } from '../../src/engine/closure/content';
-import { type Machine, withMachine } from '../../src/engine/machine';
-import type { Attitudes, Prepared, Target } from '../../src/engine/prepare';
-import { prepareTransition } from '../../src/engine/prepare';
+import { type Machine, withMachine } from '../../src/engine/state/machine';
+import type { Attitudes, Prepared, Target } from '../../src/engine/deciding/prepare';
+import { prepareTransition } from '../../src/engine/deciding/prepare';
 import { switchTo } from '../../src/engine/switching';
 import type { Scope } from '../../src/engine/transition/transition';
 import { carry, overlay, rootedAt } from './overlay';

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { decodeName, encodeName } from '../../src/core/bytes';
-import type { View } from '../../src/core/report/change';
+import type { View } from '../../src/core/report/change/change';
 
 const mustRun = process.env['CI'] !== undefined;
 const missing = ['git', 'patch'].filter((program) => Bun.which(program) === null);

@@ -1,4 +1,4 @@
-import type { PathChange } from '../../src/core/report/change';
+import type { PathChange } from '../../src/core/report/change/change';
 import type { Preview } from '../../src/core/report/preview';
 import { renderPage } from '../../src/core/page/page';
 

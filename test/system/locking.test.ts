@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Lock, tryLock, tryRecordLock } from '../../src/system/locking';
-import { readStatus } from '../../src/system/reading';
+import { readStatus } from '../../src/system/tree/reading';
 import { at, failureOf, useTemporaryRoot } from './temporary-root';
 
 const root = useTemporaryRoot();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ActivateError } from '../../src/core/errors';
 import type { TargetPath } from '../../src/core/path';
-import { closeRoot, openRoot, type Root } from '../../src/system/rooted';
+import { closeRoot, openRoot, type Root } from '../../src/system/tree/rooted';
 import { errnoOf } from '../../src/system/syscalls/errno';
 
 /** A path that a test takes for granted. */

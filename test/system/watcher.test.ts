@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { TargetPath } from '../../src/core/path';
-import { readStatus } from '../../src/system/reading';
+import { readStatus } from '../../src/system/tree/reading';
 import { newWatcher, type Watched, type Watcher } from '../../src/system/watcher';
 import { waitFor, watchesOf } from '../support/watching';
 import { at, useTemporaryRoot } from './temporary-root';

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { makeTemporaryDirectory, removeTree } from '../support/sandbox';
-import { describedBy, differencesOf, withoutOurs } from '../support/vm/comparing';
+import { describedBy, differencesOf, lastingDifferences, withoutOurs } from '../support/vm/comparing';
 import { machineFiles } from '../support/vm/image';
-import { boot, type Booted, forkDisk } from '../support/vm/qemu';
+import { boot, type Booted, type Disk, forkDisk } from '../support/vm/qemu';
 import { bootRecordIn, KEEP_BOOT_RECORD, noteRoles, roles, rolesIn } from '../support/vm/roles';
 
 // Switches on a running machine, and what its next boots show: live, default and booted are what they are said to be. Each step
@@ -33,6 +33,8 @@ echo 'alice ALL=(root) NOPASSWD: /usr/bin/who' >sudoers.d/site
 ln -sf /usr/share/zoneinfo/Etc/GMT+3 localtime
 `;
 
+const WITH_HOOK = 'init=/usr/lib/activate/init';
+const WITHOUT_HOOK = 'init=/usr/lib/systemd/systemd';
 const DESCRIBE = '/usr/lib/vm-test/describe "$RESULTS/state"';
 
 /** What differs between the two, as programs see it: before a boot, what systemd was told by daemon-reload. */
@@ -73,7 +75,7 @@ function sees(booted: Booted, name: string, what: string): void {
 const steps: readonly Step[] = [
   {
     name: 'the first closure is shown by a switch on a machine that booted without',
-    append: 'init=/usr/lib/systemd/systemd',
+    append: WITHOUT_HOOK,
     run: [
       MAKE_CLOSURES,
       DESCRIBE,
@@ -153,12 +155,22 @@ const steps: readonly Step[] = [
   },
   {
     name: 'rollback to 0 gives everything back, at once and at the next boot',
-    run: [note('before'), 'activate rollback 0', note('after')].join('\n'),
+    run: [
+      note('before'),
+      'activate rollback 0',
+      note('after'),
+      'activate boot 1',
+      // It pulls in all that a boot starts with.
+      'systemctl start systemd-tmpfiles-clean.service',
+      noteRoles('not shown'),
+      'activate boot 0',
+    ].join('\n'),
     check: (booted) => {
       expect(rolesIn(booted, 'before')).toEqual(roles(1, 1, 1));
       sees(booted, 'before', FIRST);
       expect(rolesIn(booted, 'after')).toMatchObject({ live: 0, default: 0, booted: 1 });
       sees(booted, 'after', NEITHER);
+      expect(rolesIn(booted, 'not shown')).toMatchObject({ live: 0, default: 1, pointer: 'right' });
     },
   },
   {
@@ -171,18 +183,25 @@ const steps: readonly Step[] = [
   },
 ];
 
-let telling: Promise<readonly Promise<Booted>[]> | undefined;
-const story = async (): Promise<readonly Promise<Booted>[]> => (telling ??= tell());
+interface Story {
+  readonly took: readonly Promise<Booted>[];
+  /** The first boot and the last once more, from the disks as they are before and after all of them. */
+  readonly again: () => Promise<[Booted, Booted]>;
+}
 
-async function tell(): Promise<readonly Promise<Booted>[]> {
+let telling: Promise<Story> | undefined;
+const story = async (): Promise<Story> => (telling ??= tell());
+
+async function tell(): Promise<Story> {
   const machine = await machineFiles('bookworm');
-  const disk = await forkDisk({ file: machine.disk, format: 'raw' }, scratch);
+  const pristine: Disk = { file: machine.disk, format: 'raw' };
+  const disk = await forkDisk(pristine, scratch);
   let previous: Promise<unknown> = Promise.resolve();
-  return steps.map(({ append = '', run }) => {
+  const took = steps.map(({ append = '', run }) => {
     const before = previous;
     const keep = `[ ! -e /run/activate/boot.json ] || ${KEEP_BOOT_RECORD}`;
     const all = `{ ${RUNS}; } >"$RESULTS/runs" 2>&1\n${keep}\n${run}`;
-    const options = { writes: 'keep', append: `init=/usr/lib/activate/init ${append}`, run: all } as const;
+    const options = { writes: 'keep', append: `${WITH_HOOK} ${append}`, run: all } as const;
     const next = (async () => {
       await before;
       return boot(machine, disk, options);
@@ -191,13 +210,24 @@ async function tell(): Promise<readonly Promise<Booted>[]> {
     previous = next;
     return next;
   });
+  const again = async (): Promise<[Booted, Booted]> =>
+    Promise.all([
+      boot(machine, pristine, { append: WITHOUT_HOOK, run: [MAKE_CLOSURES, DESCRIBE].join('\n') }),
+      boot(machine, disk, { append: WITH_HOOK, run: DESCRIBE }),
+    ]);
+  return { took, again };
+}
+
+function compare([was, is]: readonly (Booted | undefined)[]): string[] {
+  if (was === undefined || is === undefined) throw new Error('it was not booted');
+  return differencesOf(withoutOurs(describedBy(was)), withoutOurs(describedBy(is)));
 }
 
 describe('on a running machine', () => {
   test.each([...steps])(
     '$name',
     async ({ name, check }) => {
-      const booted = await (await story())[steps.findIndex((step) => step.name === name)];
+      const booted = await (await story()).took[steps.findIndex((step) => step.name === name)];
       if (booted === undefined) throw new Error('it was not booted');
       const { ended, status, results } = booted;
       expect({ ended, status, stderr: results['stderr'], console: ended === 'run' ? '' : booted.console }).toEqual({
@@ -214,10 +244,12 @@ describe('on a running machine', () => {
   test(
     'there and back leaves the machine that was there',
     async () => {
-      const took = await story();
-      const [was, is] = await Promise.all([took[0], took.at(-1)]);
-      if (was === undefined || is === undefined) throw new Error('it was not booted');
-      expect(differencesOf(withoutOurs(describedBy(was)), withoutOurs(describedBy(is)))).toEqual([]);
+      const { took, again } = await story();
+      const differences = await lastingDifferences('there and back', [
+        async () => compare(await Promise.all([took[0], took.at(-1)])),
+        async () => compare(await again()),
+      ]);
+      expect(differences).toEqual([]);
     },
     LIMIT_MS,
   );

@@ -1,4 +1,4 @@
-import { displayWidth } from '../report/display';
+import { displayWidth } from '../report/text/display';
 import type { Block, Topic } from './topic';
 
 const WIDEST = 80;

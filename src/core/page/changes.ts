@@ -1,4 +1,4 @@
-import type { PathChange, View } from '../report/change';
+import type { PathChange, View } from '../report/change/change';
 import {
   type Comparison,
   compareContent,
@@ -7,8 +7,8 @@ import {
   isOtherKind,
   pathWithSlash,
   sizeOf,
-} from '../report/comparison';
-import { describeHidden, sizesOf } from '../report/patch';
+} from '../report/change/comparison';
+import { describeHidden, sizesOf } from '../report/change/patch';
 import { plural } from '../report/report';
 import { type LineCount, type Status, statusOf } from '../report/summary';
 import { nameMarkup, textMarkup } from './markup';

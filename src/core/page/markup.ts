@@ -1,4 +1,4 @@
-import { displayName, escapeLine } from '../report/display';
+import { displayName, escapeLine } from '../report/text/display';
 
 /** Text as a page holds it: what a browser would obey, reorder or not show is made visible, and nothing is markup. */
 export function textMarkup(text: string): string {

@@ -1,4 +1,4 @@
-import { type PathChange } from '../report/change';
+import { type PathChange } from '../report/change/change';
 import type { Preview } from '../report/preview';
 import { adviceOn, describeConflict, plural } from '../report/report';
 import type { Status } from '../report/summary';

@@ -1,8 +1,8 @@
 import { decodeName } from '../bytes';
-import type { Comparison } from '../report/comparison';
-import { escapeLine } from '../report/display';
-import { countOf, type Edit, groupEdits, lineAt, type Lines } from '../report/hunks';
-import { rangesOf } from '../report/patch';
+import type { Comparison } from '../report/change/comparison';
+import { escapeLine } from '../report/text/display';
+import { countOf, type Edit, groupEdits, lineAt, type Lines } from '../report/change/hunks';
+import { rangesOf } from '../report/change/patch';
 import { plural } from '../report/report';
 import { alignLines, type Pair } from './aligning';
 import { textMarkup } from './markup';

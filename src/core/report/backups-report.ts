@@ -1,6 +1,6 @@
 import type { Backup } from '../records/backup';
-import { displayName } from './display';
-import { renderTable, shortTime } from './table';
+import { displayName } from './text/display';
+import { renderTable, shortTime } from './text/table';
 
 /** A backup, and whether a rollback brings it back by itself. */
 export interface ListedBackup extends Backup {

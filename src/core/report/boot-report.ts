@@ -2,7 +2,7 @@ import type { HookName } from '../hooks/hook';
 import { nextSteps } from '../hooks/next';
 import { type BootRecord, FALLBACK } from '../records/boot';
 import { NO_TRIES } from '../status/next-boot';
-import { displayName, escapeLine } from './display';
+import { displayName, escapeLine } from './text/display';
 
 /** How many boots each generation on trial has left, by number. */
 export type Tries = Readonly<Record<number, number>>;

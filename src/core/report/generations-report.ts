@@ -1,9 +1,9 @@
 import type { BootRecord } from '../records/boot';
 import { bootLines, describeTrial, lateLines, passedOverLines, type Tries } from './boot-report';
-import { displayName } from './display';
+import { displayName } from './text/display';
 import { describeOverlay, type Shown } from './overlay-report';
 import { isImage } from '../records/overlay';
-import { renderAge, renderTable, shortTime } from './table';
+import { renderAge, renderTable, shortTime } from './text/table';
 import { type HookName, hookTitles } from '../hooks/hook';
 import type { Claim } from '../status/claims';
 import type { Columns } from '../status/columns';

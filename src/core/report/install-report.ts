@@ -2,9 +2,9 @@ import type { HookName } from '../hooks/hook';
 import { hookTitles } from '../hooks/hook';
 import type { Next } from '../hooks/next';
 import { type FileStep, pathOf } from '../hooks/plan';
-import { displayName } from './display';
+import { displayName } from './text/display';
 import { plural } from './report';
-import { renderTable } from './table';
+import { renderTable } from './text/table';
 
 /** What `install` did, or would do. */
 export interface InstallOutcome {

@@ -1,4 +1,4 @@
-import { displayName } from './display';
+import { displayName } from './text/display';
 import { plural } from './report';
 
 /** A transition that ended, as the journal of the system keeps it. */

@@ -1,5 +1,5 @@
 import type { Conflict } from '../plan/decision';
-import { displayName } from './display';
+import { displayName } from './text/display';
 import { exitStatuses } from '../errors';
 import { conflictToJson, plural, renderConflicts, renderDuration } from './report';
 

@@ -1,9 +1,9 @@
-import type { PathChange } from './change';
+import type { PathChange } from './change/change';
 import type { Conflict } from '../plan/decision';
-import { displayName, escapeLine } from './display';
-import { fold } from './fold';
-import type { Paint } from './paint';
-import { renderPatch } from './patch';
+import { displayName, escapeLine } from './text/display';
+import { fold } from './text/fold';
+import type { Paint } from './text/paint';
+import { renderPatch } from './change/patch';
 import type { TargetPath } from '../path';
 import { adviceOn, conflictToJson, describeConflict, plural } from './report';
 import { changeToJson, renderNameStatus, renderStat } from './summary';

@@ -1,5 +1,5 @@
 import type { Conflict } from '../plan/decision';
-import { displayName } from './display';
+import { displayName } from './text/display';
 import { ActivateError, exitStatusOf } from '../errors';
 import { describeFound } from '../found';
 

@@ -1,8 +1,8 @@
-import type { PathChange, View } from './change';
-import { compareContent, type Comparison, halvesOf, isOtherKind, pathWithSlash, sizeOf } from './comparison';
-import { displayName, displayWidth, shorten } from './display';
-import { type Paint, paintFor } from './paint';
-import { renderPatch } from './patch';
+import type { PathChange, View } from './change/change';
+import { compareContent, type Comparison, halvesOf, isOtherKind, pathWithSlash, sizeOf } from './change/comparison';
+import { displayName, displayWidth, shorten } from './text/display';
+import { type Paint, paintFor } from './text/paint';
+import { renderPatch } from './change/patch';
 
 /** Added, modified, deleted, or of another kind. */
 export type Status = 'A' | 'M' | 'D' | 'T';

@@ -1,7 +1,7 @@
 import type { TargetPath } from '../path';
-import { displayName } from './display';
+import { displayName } from './text/display';
 import { plural } from './report';
-import { shortTime } from './table';
+import { shortTime } from './text/table';
 
 /** A path that is not as it was recorded, and in what way. */
 export interface Wrong {

@@ -12,12 +12,12 @@ import { nameOrigin, renderSysusers, type SysusersLine } from '../../core/accoun
 import { firstUnmet, unwantedGroups } from '../../core/accounts/wishes';
 import { ActivateError } from '../../core/errors';
 import { parentOf, type TargetPath } from '../../core/path';
-import { makeDirectories } from '../../system/changing';
-import { createFile } from '../../system/copying';
+import { makeDirectories } from '../../system/tree/changing';
+import { createFile } from '../../system/tree/copying';
 import { runProgramAtOnce } from '../../system/programs';
-import { readFile, readStatus } from '../../system/reading';
-import { type Root } from '../../system/rooted';
-import { withScratch } from '../../system/scratch';
+import { readFile, readStatus } from '../../system/tree/reading';
+import { type Root } from '../../system/tree/rooted';
+import { withScratch } from '../../system/host/scratch';
 
 /** What systemd-sysusers is given besides the lines. */
 export interface Base {

@@ -2,8 +2,8 @@ import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
 import { parentOf, type TargetPath } from '../../core/path';
 import { type Lock, tryRecordLock } from '../../system/locking';
-import { readStatus } from '../../system/reading';
-import type { Machine } from '../machine';
+import { readStatus } from '../../system/tree/reading';
+import type { Machine } from '../state/machine';
 
 /** The lock of all programs that change users, groups and passwords; see lckpwdf(3). */
 const LOCK = '/etc/.pwd.lock' as TargetPath;

@@ -15,12 +15,12 @@ import type { Ownership } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import type { Conflict } from '../../core/plan/decision';
 import { parentOf, parseTargetPath, type TargetPath } from '../../core/path';
-import { resolveInRoot } from '../../system/following';
-import { digestBytes } from '../../system/host-files';
-import { canWriteDirectory, readFile, readStatus } from '../../system/reading';
-import { closeRoot, openRoot, type Root } from '../../system/rooted';
+import { resolveInRoot } from '../../system/tree/following';
+import { digestBytes } from '../../system/host/host-files';
+import { canWriteDirectory, readFile, readStatus } from '../../system/tree/reading';
+import { closeRoot, openRoot, type Root } from '../../system/tree/rooted';
 import type { Status } from '../../system/syscalls/status';
-import type { Machine } from '../machine';
+import type { Machine } from '../state/machine';
 import type { Unread } from '../closure/contents';
 import { compileAccounts, FIXED_SECONDS } from './compiling';
 

@@ -3,11 +3,11 @@ import { decodeName, encodeName } from '../../core/bytes';
 import { ActivateError } from '../../core/errors';
 import { hostPath, joinTarget, type TargetPath } from '../../core/path';
 import { type Generation, generationDirectory } from '../../core/records/generation';
-import { createFile } from '../../system/copying';
-import { digestBytes } from '../../system/host-files';
-import type { Root } from '../../system/rooted';
-import type { Machine } from '../machine';
-import { readRecordBytes } from '../records';
+import { createFile } from '../../system/tree/copying';
+import { digestBytes } from '../../system/host/host-files';
+import type { Root } from '../../system/tree/rooted';
+import type { Machine } from '../state/machine';
+import { readRecordBytes } from '../state/records';
 
 /** The file of a generation and of a bundle that says which users and groups there must be. */
 export const SYSUSERS_RECORD = 'sysusers.conf';

@@ -6,7 +6,7 @@ import type { Item } from '../../core/closure/listing';
 import type { Entry } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { comparePaths } from '../../core/path';
-import { digestBytes } from '../../system/host-files';
+import { digestBytes } from '../../system/host/host-files';
 import type { Addition } from '../closure/closure';
 import { compileAccounts, FIXED_SECONDS } from './compiling';
 import { newOwnership } from './planning';

@@ -2,9 +2,9 @@ import { decodeName } from '../../core/bytes';
 import { parseSysusers, SYSUSERS_DIRECTORIES, type SysusersLine } from '../../core/accounts/sysusers';
 import { ActivateError } from '../../core/errors';
 import { joinTarget, type TargetPath } from '../../core/path';
-import { resolveInRoot } from '../../system/following';
-import { listDirectory, readFile, readLinkText, readStatus } from '../../system/reading';
-import type { Root } from '../../system/rooted';
+import { resolveInRoot } from '../../system/tree/following';
+import { listDirectory, readFile, readLinkText, readStatus } from '../../system/tree/reading';
+import type { Root } from '../../system/tree/rooted';
 
 /** Where a closure is: at the top of a tree of its own, or in a store, whose links lead all over it. */
 export interface Place {

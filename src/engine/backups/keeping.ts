@@ -8,11 +8,11 @@ import {
   parseBackup,
   renderBackup,
 } from '../../core/records/backup';
-import { makeDirectories } from '../../system/changing';
-import { readStatus } from '../../system/reading';
-import { removeTree } from '../../system/removing';
-import type { Machine } from '../machine';
-import { readSealed, writeSealed } from '../records';
+import { makeDirectories } from '../../system/tree/changing';
+import { readStatus } from '../../system/tree/reading';
+import { removeTree } from '../../system/tree/removing';
+import type { Machine } from '../state/machine';
+import { readSealed, writeSealed } from '../state/records';
 import { backupNumbers, carry } from './storing';
 
 /** Something that was put aside, where it was, and the generation that is or was to be in its place. */

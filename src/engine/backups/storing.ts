@@ -2,12 +2,12 @@ import { encodeName } from '../../core/bytes';
 import { parseGenerationNumber } from '../../core/records/generation';
 import { BACKUPS } from '../../core/records/backup';
 import { joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
-import { makeDirectory, renamePath, syncFilesystem } from '../../system/changing';
-import { copyTreeInto, digestBytes } from '../../system/host-files';
-import { removeTree } from '../../system/removing';
+import { makeDirectory, renamePath, syncFilesystem } from '../../system/tree/changing';
+import { copyTreeInto, digestBytes } from '../../system/host/host-files';
+import { removeTree } from '../../system/tree/removing';
 import { errnoOf } from '../../system/syscalls/errno';
-import { listDirectory, readStatus } from '../../system/reading';
-import { heldDescriptors, type Machine } from '../machine';
+import { listDirectory, readStatus } from '../../system/tree/reading';
+import { heldDescriptors, type Machine } from '../state/machine';
 
 /** The numbers of all backups, ascending. */
 export function backupNumbers({ root }: Machine): number[] {

@@ -8,13 +8,13 @@ import type { Side } from '../../core/plan/decision';
 import { backupDirectory } from '../../core/records/backup';
 import { type BootAct, BOOT_JOURNAL, type BootJournal, parseBootJournal } from '../../core/records/boot-journal';
 import { emptyLedger } from '../../core/records/ledger';
-import { digestFile, readLinkText, readStatus, listDirectory } from '../../system/reading';
-import { removeRecord } from '../../system/records';
-import { removeTree } from '../../system/removing';
+import { digestFile, readLinkText, readStatus, listDirectory } from '../../system/tree/reading';
+import { removeRecord } from '../../system/tree/records';
+import { removeTree } from '../../system/tree/removing';
 import { keepAside, keptBefore } from '../backups/keeping';
-import { findRecorded, readLive, readRecorded, readState, roleLink } from '../generations';
-import type { Machine } from '../machine';
-import { readRecordBytes } from '../records';
+import { findRecorded, readLive, readRecorded, readState, roleLink } from '../state/generations';
+import type { Machine } from '../state/machine';
+import { readRecordBytes } from '../state/records';
 import { writeRole } from '../transition/stage';
 
 /** A boot that showed another generation than the one that was live, and whose changes are recorded now. */

@@ -5,13 +5,13 @@ import { type Generation, generationDirectory } from '../../core/records/generat
 import type { Ledger } from '../../core/records/ledger';
 import type { Manifest } from '../../core/records/manifest';
 import bringScript from '../../hooks/bring.sh' with { type: 'text' };
-import { makeDirectories, replacePath, syncFilesystem } from '../../system/changing';
-import { createFile, createFileFrom } from '../../system/copying';
-import { readStatus } from '../../system/reading';
-import { removeTree } from '../../system/removing';
-import type { Root } from '../../system/rooted';
-import { findRecorded, readState } from '../generations';
-import type { Machine } from '../machine';
+import { makeDirectories, replacePath, syncFilesystem } from '../../system/tree/changing';
+import { createFile, createFileFrom } from '../../system/tree/copying';
+import { readStatus } from '../../system/tree/reading';
+import { removeTree } from '../../system/tree/removing';
+import type { Root } from '../../system/tree/rooted';
+import { findRecorded, readState } from '../state/generations';
+import type { Machine } from '../state/machine';
 
 // What a generation holds for a boot without `activate`.
 

@@ -14,21 +14,21 @@ import { joinEntries } from '../../core/plan/decide';
 import { joinTarget, parseTargetPath, type TargetPath } from '../../core/path';
 import { defaultPolicy, parsePolicy, type Policy } from '../../core/policy/policy';
 import { parseGroup, parsePasswd } from '../../core/closure/users';
-import { listDirectory, readFile, readStatus } from '../../system/reading';
-import { isInStore, storeOf } from '../../system/following';
-import { closeRoot, type Root } from '../../system/rooted';
-import { readHostFile, resolveBelow, resolveHostPath } from '../../system/host-files';
+import { listDirectory, readFile, readStatus } from '../../system/tree/reading';
+import { isInStore, storeOf } from '../../system/tree/following';
+import { closeRoot, type Root } from '../../system/tree/rooted';
+import { readHostFile, resolveBelow, resolveHostPath } from '../../system/host/host-files';
 import { fillStatic, itemsWith } from '../accounts/static-accounts';
 import { type ClosureAccounts, type Holder, readClosureAccounts } from '../accounts/closure-accounts';
 import type { AccountPlan } from '../accounts/planning';
 import { readBundle } from './bundle-reading';
 import { inClosure, openClosure, readItems } from './items';
 import type { Source } from './source';
-import { tidy } from '../../system/memory';
+import { tidy } from '../../system/host/memory';
 import { fillContents, type Unread } from './contents';
 import { installedHook } from '../hooks/recorded';
 import { type Initrd, noInitrd, readInitrd } from '../initrd/initrd';
-import type { Machine } from '../machine';
+import type { Machine } from '../state/machine';
 import { readWrappers } from '../wrappers/sources';
 
 export interface ClosureOptions {

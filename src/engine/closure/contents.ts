@@ -2,9 +2,9 @@ import type { Entry } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { itemsBelow, type Listing } from '../../core/closure/listing';
 import type { TargetPath } from '../../core/path';
-import { digestBytes, digestInRoot } from '../../system/host-files';
-import { digestHostFile } from '../../system/reading';
-import type { Machine } from '../machine';
+import { digestBytes, digestInRoot } from '../../system/host/host-files';
+import { digestHostFile } from '../../system/tree/reading';
+import type { Machine } from '../state/machine';
 
 /** A file whose content this user may not read. */
 export interface Unread {

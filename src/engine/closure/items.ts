@@ -2,9 +2,9 @@ import { ActivateError } from '../../core/errors';
 import { isSidecarName, type Item } from '../../core/closure/listing';
 import { joinTarget, type TargetPath } from '../../core/path';
 import { whyNotRepresentable } from '../../core/snippet/snippet';
-import { resolveBelow } from '../../system/host-files';
-import { listDirectory, readFile, readLinkTexts, readStatus } from '../../system/reading';
-import { closeRoot, openRoot, type Root } from '../../system/rooted';
+import { resolveBelow } from '../../system/host/host-files';
+import { listDirectory, readFile, readLinkTexts, readStatus } from '../../system/tree/reading';
+import { closeRoot, openRoot, type Root } from '../../system/tree/rooted';
 
 /**
  * Opens a directory of a closure.

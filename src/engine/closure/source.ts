@@ -4,11 +4,11 @@ import { ActivateError } from '../../core/errors';
 import { joinTarget, type TargetPath } from '../../core/path';
 import { BUNDLE_RECORD, type BundleRecord, parseBundle } from '../../core/records/bundle';
 import { type Image, type ImageKind, imageName, isImage } from '../../core/records/overlay';
-import { resolveHostPath } from '../../system/host-files';
-import { imageKindOf, isRegularFile, neededSize, sizeOf } from '../../system/images';
-import { digestHostFile, readStatus } from '../../system/reading';
-import { closeRoot, openRoot } from '../../system/rooted';
-import { readSealed } from '../records';
+import { resolveHostPath } from '../../system/host/host-files';
+import { imageKindOf, isRegularFile, neededSize, sizeOf } from '../../system/mounts/images';
+import { digestHostFile, readStatus } from '../../system/tree/reading';
+import { closeRoot, openRoot } from '../../system/tree/rooted';
+import { readSealed } from '../state/records';
 import type { ClosureOptions } from './closure';
 import { inClosure } from './items';
 

@@ -3,13 +3,13 @@ import { type MachineFacts, type OwnFilesystem, ownFilesystems, SYSTEM } from '.
 import type { HookName } from '../../core/hooks/hook';
 import { joinTarget, type TargetPath, targetPathOf } from '../../core/path';
 import { carrierPath } from '../../core/records/generation';
-import { resolveInRoot } from '../../system/following';
-import { readMounts } from '../../system/mounts';
-import { listDirectory, readFile, readStatus } from '../../system/reading';
-import type { Root } from '../../system/rooted';
-import { findGeneration, readState } from '../generations';
-import type { Machine } from '../machine';
-import { decode } from '../records';
+import { resolveInRoot } from '../../system/tree/following';
+import { readMounts } from '../../system/mounts/mounts';
+import { listDirectory, readFile, readStatus } from '../../system/tree/reading';
+import type { Root } from '../../system/tree/rooted';
+import { findGeneration, readState } from '../state/generations';
+import type { Machine } from '../state/machine';
+import { decode } from '../state/records';
 
 /** What a hook is chosen by. Nothing is run: the tree may be that of another machine. */
 export function readMachineFacts(machine: Machine): MachineFacts {

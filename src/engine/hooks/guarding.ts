@@ -5,10 +5,10 @@ import { isInInitrd } from '../../core/hooks/hook';
 import { danglingAtBoot } from '../../core/hooks/real';
 import type { TargetPath } from '../../core/path';
 import { BOOT_RECORD } from '../../core/records/boot';
-import { findGeneration, readRecorded } from '../generations';
-import { readStatus } from '../../system/reading';
-import type { Machine } from '../machine';
-import type { Destination } from '../prepare';
+import { findGeneration, readRecorded } from '../state/generations';
+import { readStatus } from '../../system/tree/reading';
+import type { Machine } from '../state/machine';
+import type { Destination } from '../deciding/prepare';
 import { readOwnFilesystems } from './facts';
 import { installedHook, readHooksRecord } from './recorded';
 

@@ -4,11 +4,17 @@ import { type FileStep, type FoundFile, pathOf } from '../../core/hooks/plan';
 import { HOOKS_RECORD, type HooksRecord, renderHooksRecord } from '../../core/hooks/record';
 import { ancestorsOf, hostPath, nameOf, parentOf, type TargetPath } from '../../core/path';
 import { STATE } from '../../core/entry';
-import { makeDirectories, removeDirectory, removeFile, replaceSymlink, syncFilesystem } from '../../system/changing';
-import { canWriteDirectory, digestFile, listDirectory, readLinkText, readStatus } from '../../system/reading';
-import { removeRecord, writeRecord } from '../../system/records';
-import type { Machine } from '../machine';
-import { writeSealed } from '../records';
+import {
+  makeDirectories,
+  removeDirectory,
+  removeFile,
+  replaceSymlink,
+  syncFilesystem,
+} from '../../system/tree/changing';
+import { canWriteDirectory, digestFile, listDirectory, readLinkText, readStatus } from '../../system/tree/reading';
+import { removeRecord, writeRecord } from '../../system/tree/records';
+import type { Machine } from '../state/machine';
+import { writeSealed } from '../state/records';
 
 /** What is where a hook has a file. */
 export function findHookFile({ uid }: Context, { root }: Machine, path: TargetPath): FoundFile {

@@ -1,7 +1,7 @@
 import type { HookName } from '../../core/hooks/hook';
 import { HOOKS_RECORD, type HooksRecord, parseHooksRecord } from '../../core/hooks/record';
-import type { Machine } from '../machine';
-import { readSealed } from '../records';
+import type { Machine } from '../state/machine';
+import { readSealed } from '../state/records';
 
 /** What `activate install` did; `undefined` where it did nothing. */
 export function readHooksRecord(machine: Machine): HooksRecord | undefined {

@@ -2,11 +2,11 @@ import { ActivateError } from '../../core/errors';
 import { INIT } from '../../core/hooks/files';
 import { type FileStep, pathOf } from '../../core/hooks/plan';
 import type { TargetPath } from '../../core/path';
-import { resolveInRoot } from '../../system/following';
-import { readHostFile } from '../../system/host-files';
-import { readFile, readStatus } from '../../system/reading';
-import type { Machine } from '../machine';
-import { decode } from '../records';
+import { resolveInRoot } from '../../system/tree/following';
+import { readHostFile } from '../../system/host/host-files';
+import { readFile, readStatus } from '../../system/tree/reading';
+import type { Machine } from '../state/machine';
+import { decode } from '../state/records';
 
 /** Where machines keep the kernel command line of the next boot. */
 const COMMAND_LINES = ['/etc/kernel/cmdline', '/etc/default/grub', '/usr/lib/kernel/cmdline'];

@@ -3,9 +3,9 @@ import { isOfClosure } from '../../core/boot/initrd';
 import { ActivateError } from '../../core/errors';
 import { hostPath } from '../../core/path';
 import { generationDirectory } from '../../core/records/generation';
-import { readGeneration, readState } from '../generations';
+import { readGeneration, readState } from '../state/generations';
 import { readAddon } from '../initrd/addon';
-import type { Machine } from '../machine';
+import type { Machine } from '../state/machine';
 
 /** What the closure of the default generation wants in an initrd. */
 export interface WantedInitrd {

@@ -3,11 +3,11 @@ import type { Item } from '../../core/closure/listing';
 import type { Entry } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { isBelow, joinTarget, parentOf, parseTargetPath, type TargetPath } from '../../core/path';
-import { followInStore, resolveInRoot } from '../../system/following';
+import { followInStore, resolveInRoot } from '../../system/tree/following';
 import { hostPath } from '../../core/path';
-import { listDirectory, readLinkTexts, readStatus } from '../../system/reading';
+import { listDirectory, readLinkTexts, readStatus } from '../../system/tree/reading';
 import type { Closure } from '../closure/closure';
-import type { Machine } from '../machine';
+import type { Machine } from '../state/machine';
 
 /** What a closure is without the store that its links lead into. */
 export interface SelfContained {

@@ -3,10 +3,10 @@ import type { ImageNode } from '../../core/image/node';
 import { hostPathOf, isUsersOwn } from '../../core/image/staging';
 import { lengthInBytes } from '../../core/bytes';
 import { joinTarget, nameOf, type TargetPath } from '../../core/path';
-import { makeDirectory } from '../../system/changing';
-import { listHostNames, readHostStatus } from '../../system/host-contents';
-import { newHasher } from '../../system/host-files';
-import { readStatus } from '../../system/reading';
+import { makeDirectory } from '../../system/tree/changing';
+import { listHostNames, readHostStatus } from '../../system/host/host-contents';
+import { newHasher } from '../../system/host/host-files';
+import { readStatus } from '../../system/tree/reading';
 import { type ProgramResult, runProgram } from '../../system/programs';
 import type { Making } from './image';
 

@@ -12,8 +12,8 @@ import {
   readHostAttributes,
   readHostInto,
   readHostStatus,
-} from '../../system/host-contents';
-import { newHasher } from '../../system/host-files';
+} from '../../system/host/host-contents';
+import { newHasher } from '../../system/host/host-files';
 import type { Status } from '../../system/syscalls/status';
 
 /** What was found out about an image's content while it was packed. */

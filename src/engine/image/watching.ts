@@ -1,5 +1,5 @@
 import type { Context } from '../../context';
-import { renderProgress } from '../../core/report/progress';
+import { renderProgress } from '../../core/report/text/progress';
 
 /** Tells people how far something is. */
 export interface Watch {

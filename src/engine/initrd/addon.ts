@@ -3,11 +3,11 @@ import { type AddonMember, parseAddon, renderAddon } from '../../core/boot/archi
 import type { InitrdRecord } from '../../core/boot/initrd';
 import { addonMembers, hookArchive } from '../../core/hooks/files';
 import { joinTarget, parentOf, type TargetPath } from '../../core/path';
-import { makeDirectories } from '../../system/changing';
-import { createFile } from '../../system/copying';
-import { digestBytes } from '../../system/host-files';
-import { readFile, readStatus } from '../../system/reading';
-import type { Root } from '../../system/rooted';
+import { makeDirectories } from '../../system/tree/changing';
+import { createFile } from '../../system/tree/copying';
+import { digestBytes } from '../../system/host/host-files';
+import { readFile, readStatus } from '../../system/tree/reading';
+import type { Root } from '../../system/tree/rooted';
 import type { Initrd } from './initrd';
 
 /** Where a generation and a bundle have the add-on that an initrd needs to show them. */

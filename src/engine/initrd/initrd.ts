@@ -5,10 +5,10 @@ import { ActivateError } from '../../core/errors';
 import { hostPath, joinTarget, type TargetPath } from '../../core/path';
 import type { ImageKind } from '../../core/records/overlay';
 import type { InitrdRules } from '../../core/policy/initrd-rules';
-import { isInStore, resolveInRoot } from '../../system/following';
-import { digestBytes } from '../../system/host-files';
-import type { Root } from '../../system/rooted';
-import type { Machine } from '../machine';
+import { isInStore, resolveInRoot } from '../../system/tree/following';
+import { digestBytes } from '../../system/host/host-files';
+import type { Root } from '../../system/tree/rooted';
+import type { Machine } from '../state/machine';
 import {
   hasDependencies,
   type Located,

@@ -10,10 +10,10 @@ import {
 } from '../../core/boot/modules';
 import { ActivateError } from '../../core/errors';
 import { hostPath, joinTarget, type TargetPath } from '../../core/path';
-import { isInStore, resolveInRoot } from '../../system/following';
+import { isInStore, resolveInRoot } from '../../system/tree/following';
 import { runProgramAtOnce } from '../../system/programs';
-import { listDirectory, readFile, readStatus } from '../../system/reading';
-import type { Root } from '../../system/rooted';
+import { listDirectory, readFile, readStatus } from '../../system/tree/reading';
+import type { Root } from '../../system/tree/rooted';
 
 /** A directory lib/modules/VERSION; links in it are followed in the tree at the root. */
 export interface ModuleDirectory {

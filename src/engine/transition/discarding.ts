@@ -4,12 +4,12 @@ import { type Found, foundOf } from '../../core/found';
 import { joinTarget, type TargetPath } from '../../core/path';
 import { type Discarded } from '../../core/plan/step';
 import type { Step } from '../../core/plan/step';
-import { sameAttributes } from '../../system/copying';
-import { digestFile, listDirectory, readLinkText, readStatus } from '../../system/reading';
-import { removeTree } from '../../system/removing';
+import { sameAttributes } from '../../system/tree/copying';
+import { digestFile, listDirectory, readLinkText, readStatus } from '../../system/tree/reading';
+import { removeTree } from '../../system/tree/removing';
 import { keepStray } from '../backups/keeping';
-import { readLive } from '../generations';
-import type { Machine } from '../machine';
+import { readLive } from '../state/generations';
+import type { Machine } from '../state/machine';
 import { refuseLinkInTheWay } from './expectations';
 
 /** Removes what became a backup as a copy; where it became one by a rename, nothing is left. */

@@ -2,9 +2,9 @@ import { ActivateError } from '../../core/errors';
 import { sameOwnership } from '../../core/found';
 import { ancestorsOf, type TargetPath } from '../../core/path';
 import type { Expected, Gone } from '../../core/plan/step';
-import { digestFile, readLinkText, readStatus } from '../../system/reading';
-import type { Root } from '../../system/rooted';
-import type { Machine } from '../machine';
+import { digestFile, readLinkText, readStatus } from '../../system/tree/reading';
+import type { Root } from '../../system/tree/rooted';
+import type { Machine } from '../state/machine';
 
 interface PutAside {
   readonly path: TargetPath;

@@ -1,7 +1,7 @@
 import { inverse, isOneAct, type OneAct, type Step } from '../../core/plan/step';
 import { backupContent } from '../../core/records/backup';
-import { exchangePaths, renamePath } from '../../system/changing';
-import { readStatus } from '../../system/reading';
+import { exchangePaths, renamePath } from '../../system/tree/changing';
+import { readStatus } from '../../system/tree/reading';
 import { keepStray } from '../backups/keeping';
 import { asExpected, isUntouched } from './expectations';
 import { performStep, type Stagehand } from './perform';

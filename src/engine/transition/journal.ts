@@ -5,12 +5,12 @@ import { BOOT_TRANSITION, bootJournalPieces } from '../../core/boot/boot-list';
 import { encodePieces } from '../../core/bytes';
 import { STATE } from '../../core/entry';
 import { joinTarget } from '../../core/path';
-import { removeFile, renamePath, syncFilesystem } from '../../system/changing';
-import { createFile } from '../../system/copying';
-import { readStatus } from '../../system/reading';
-import { removeRecord, writeRecord } from '../../system/records';
-import { readSealed, writeSealed } from '../records';
-import type { Machine } from '../machine';
+import { removeFile, renamePath, syncFilesystem } from '../../system/tree/changing';
+import { createFile } from '../../system/tree/copying';
+import { readStatus } from '../../system/tree/reading';
+import { removeRecord, writeRecord } from '../../system/tree/records';
+import { readSealed, writeSealed } from '../state/records';
+import type { Machine } from '../state/machine';
 
 /**
  * The record of a transition that is under way or was interrupted; `undefined` where there is none.

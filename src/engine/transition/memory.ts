@@ -3,18 +3,18 @@ import { ActivateError } from '../../core/errors';
 import { hostPath, type TargetPath } from '../../core/path';
 import { carrierPath, type Generation } from '../../core/records/generation';
 import { isImage } from '../../core/records/overlay';
-import { copyTree } from '../../system/host-files';
-import { measureTree, pagesOf } from '../../system/measuring';
-import { makeReadOnly, mountMemory } from '../../system/mounting';
-import { openPrivateMount } from '../../system/private-mount';
+import { copyTree } from '../../system/host/host-files';
+import { measureTree, pagesOf } from '../../system/host/measuring';
+import { makeReadOnly, mountMemory } from '../../system/mounts/mounting';
+import { openPrivateMount } from '../../system/mounts/private-mount';
 import { runProgram } from '../../system/programs';
-import { listDirectory } from '../../system/reading';
-import { closeRoot, openRoot } from '../../system/rooted';
+import { listDirectory } from '../../system/tree/reading';
+import { closeRoot, openRoot } from '../../system/tree/rooted';
 import { readStoreClosure } from '../closure/closure';
-import { readRecorded } from '../generations';
+import { readRecorded } from '../state/generations';
 import { dereferenceStore } from '../image/dereferencing';
 import { packNodes } from '../image/packing';
-import { heldDescriptors, type Machine } from '../machine';
+import { heldDescriptors, type Machine } from '../state/machine';
 
 /**
  * Mounts a copy of what a generation shows, in memory, where its pointer will lead: it stays when the disk that it came from

@@ -2,17 +2,17 @@ import { ActivateError } from '../../core/errors';
 import { hostPath, joinTarget, parentOf, type TargetPath } from '../../core/path';
 import { imageName, isImage } from '../../core/records/overlay';
 import { overlayPathOf } from '../../core/wrapper';
-import { changeMode, changeOwner, makeDirectories, makeDirectory, removeFile } from '../../system/changing';
-import { copyFile, createFile } from '../../system/copying';
-import { copyTree, readHostBytes, resolveHostPath } from '../../system/host-files';
-import { protectTree } from '../../system/protecting';
-import { digestFile, readStatus } from '../../system/reading';
-import type { Root } from '../../system/rooted';
+import { changeMode, changeOwner, makeDirectories, makeDirectory, removeFile } from '../../system/tree/changing';
+import { copyFile, createFile } from '../../system/tree/copying';
+import { copyTree, readHostBytes, resolveHostPath } from '../../system/host/host-files';
+import { protectTree } from '../../system/tree/protecting';
+import { digestFile, readStatus } from '../../system/tree/reading';
+import type { Root } from '../../system/tree/rooted';
 import { effectiveUser } from '../../system/syscalls/libc';
 import type { Addition, Closure } from '../closure/closure';
 import { fillContents } from '../closure/contents';
-import { heldDescriptors, type Machine } from '../machine';
-import type { Destination } from '../prepare';
+import { heldDescriptors, type Machine } from '../state/machine';
+import type { Destination } from '../deciding/prepare';
 
 /**
  * Brings what carries the overlay into the generation, where it is not in a store or used where it lies: a copy of the roots, or

@@ -17,15 +17,15 @@ import {
   removeFile,
   renamePath,
   replaceSymlink,
-} from '../../system/changing';
-import { copyFile, type FileAttributes } from '../../system/copying';
-import { digestFile, listDirectory, readLinkText, readLinkTexts, readStatus } from '../../system/reading';
-import { removeTree } from '../../system/removing';
-import type { Root } from '../../system/rooted';
+} from '../../system/tree/changing';
+import { copyFile, type FileAttributes } from '../../system/tree/copying';
+import { digestFile, listDirectory, readLinkText, readLinkTexts, readStatus } from '../../system/tree/reading';
+import { removeTree } from '../../system/tree/removing';
+import type { Root } from '../../system/tree/rooted';
 import { errnoOf } from '../../system/syscalls/errno';
 import { keepStray } from '../backups/keeping';
 import { carry, carryBack } from '../backups/storing';
-import type { Machine } from '../machine';
+import type { Machine } from '../state/machine';
 import { isWrapperStep, performWrapperStep, type WrapperStep } from '../wrappers/making';
 import { insistOn, insistOnAll, refuseLinkInTheWay } from './expectations';
 import { snippetOf } from './stage';

@@ -12,12 +12,12 @@ import {
 import { isImage } from '../../core/records/overlay';
 import type { Mounts } from '../../core/report/generations-report';
 import type { Shown } from '../../core/report/overlay-report';
-import { makeDirectories, removeDirectory } from '../../system/changing';
-import { usedBytes } from '../../system/measuring';
-import { mountImage, unmountLazily } from '../../system/mounting';
-import { canWriteDirectory, listDirectory, readStatus } from '../../system/reading';
-import { findGeneration, readState } from '../generations';
-import { heldDescriptors, type Machine } from '../machine';
+import { makeDirectories, removeDirectory } from '../../system/tree/changing';
+import { usedBytes } from '../../system/host/measuring';
+import { mountImage, unmountLazily } from '../../system/mounts/mounting';
+import { canWriteDirectory, listDirectory, readStatus } from '../../system/tree/reading';
+import { findGeneration, readState } from '../state/generations';
+import { heldDescriptors, type Machine } from '../state/machine';
 import { copyToMemory } from './memory';
 
 /**

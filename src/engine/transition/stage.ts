@@ -26,23 +26,23 @@ import {
   renamePath,
   replacePath,
   replaceSymlink,
-} from '../../system/changing';
-import { createFileFrom } from '../../system/copying';
-import { tidy } from '../../system/memory';
-import { readLinkText, readStatus } from '../../system/reading';
-import { writeRecord } from '../../system/records';
-import { removeProtected } from '../../system/protecting';
-import { refuseMountsIn, removeTree } from '../../system/removing';
+} from '../../system/tree/changing';
+import { createFileFrom } from '../../system/tree/copying';
+import { tidy } from '../../system/host/memory';
+import { readLinkText, readStatus } from '../../system/tree/reading';
+import { writeRecord } from '../../system/tree/records';
+import { removeProtected } from '../../system/tree/protecting';
+import { refuseMountsIn, removeTree } from '../../system/tree/removing';
 import { type Backup, backupDirectory, backupRecord, renderBackup } from '../../core/records/backup';
 import { adoptBootLedger, dropBootLedger, writeBootFiles, writeBootLedger } from '../boot/staging';
 import type { Closure } from '../closure/closure';
 import { carryOverlay } from './overlay';
 import { sysusersRecord, writeSysusers } from '../accounts/records';
-import { readTimes } from '../generations';
+import { readTimes } from '../state/generations';
 import { warnOfLacking, writeAddon } from '../initrd/addon';
-import { createSealed, readSealed, writeSealed } from '../records';
-import type { Machine } from '../machine';
-import type { Destination } from '../prepare';
+import { createSealed, readSealed, writeSealed } from '../state/records';
+import type { Machine } from '../state/machine';
+import type { Destination } from '../deciding/prepare';
 
 /** The names of the records of one generation. */
 const names = ['generation.json', 'manifest.json', 'withheld.json'] as const;

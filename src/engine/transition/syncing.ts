@@ -1,9 +1,9 @@
 import { STATE } from '../../core/entry';
 import { parentOf, type TargetPath } from '../../core/path';
 import type { Journal } from '../../core/records/journal';
-import { syncFilesystem } from '../../system/changing';
-import { readStatus } from '../../system/reading';
-import type { Machine } from '../machine';
+import { syncFilesystem } from '../../system/tree/changing';
+import { readStatus } from '../../system/tree/reading';
+import type { Machine } from '../state/machine';
 
 /** Writes out every filesystem that a transition writes to, each once: nothing of links and renames is durable without. */
 export function syncWritten({ root }: Machine, journal: Journal): void {

@@ -1,10 +1,10 @@
 import type { Decision } from '../../core/plan/decision';
 import { foundOf, sameFound } from '../../core/found';
 import type { TargetPath } from '../../core/path';
-import { readStatus } from '../../system/reading';
-import { findGeneration, readTimes } from '../generations';
-import type { Machine } from '../machine';
-import type { Destination, Prepared } from '../prepare';
+import { readStatus } from '../../system/tree/reading';
+import { findGeneration, readTimes } from '../state/generations';
+import type { Machine } from '../state/machine';
+import type { Destination, Prepared } from '../deciding/prepare';
 
 // Times of files and links: they come back with what is there and back again.
 

@@ -1,8 +1,8 @@
 import { ActivateError } from '../../core/errors';
 import { hostPath, type TargetPath } from '../../core/path';
-import { readMounts } from '../../system/mounts';
+import { readMounts } from '../../system/mounts/mounts';
 import { requireProgram, runProgram } from '../../system/programs';
-import { heldDescriptors, type Machine } from '../machine';
+import { heldDescriptors, type Machine } from '../state/machine';
 
 /**
  * Makes sure that systemd-tmpfiles can do its part, before anything depends on it.

@@ -1,6 +1,6 @@
 import type { OneAct } from '../../core/plan/step';
-import { digestFile, readStatus } from '../../system/reading';
-import { removeTree } from '../../system/removing';
+import { digestFile, readStatus } from '../../system/tree/reading';
+import { removeTree } from '../../system/tree/removing';
 import type { Stagehand } from './perform';
 
 /** Whether what was put in place is there as it was put. */

@@ -1,9 +1,9 @@
 import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
 import type { WatchEvent } from '../../core/watching/event';
-import { closeRoot, openRoot } from '../../system/rooted';
+import { closeRoot, openRoot } from '../../system/tree/rooted';
 import { newWatcher, type Watcher } from '../../system/watcher';
-import { previewTransition } from '../preview';
+import { previewTransition } from '../previewing/preview';
 import { switchTo } from '../switching';
 import type { Alarm } from './alarm';
 import { type Followed, readFollowable, readFollowed } from './following';

@@ -3,10 +3,10 @@ import type { Context } from '../../context';
 import { ActivateError } from '../../core/errors';
 import { joinTarget, nameOf, parentOf, type TargetPath } from '../../core/path';
 import { BUNDLE_RECORD } from '../../core/records/bundle';
-import { resolveHostPath } from '../../system/host-files';
-import { imageKindOf } from '../../system/images';
-import { listDirectory, readStatus } from '../../system/reading';
-import { closeRoot, openRoot, type Root } from '../../system/rooted';
+import { resolveHostPath } from '../../system/host/host-files';
+import { imageKindOf } from '../../system/mounts/images';
+import { listDirectory, readStatus } from '../../system/tree/reading';
+import { closeRoot, openRoot, type Root } from '../../system/tree/rooted';
 import type { Watched } from '../../system/watcher';
 
 /** Where new closures come: a link that is led to them, or a directory into which bundles and images are put. */

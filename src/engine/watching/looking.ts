@@ -4,14 +4,14 @@ import { ancestorsOf, isBelow, joinTarget, parentOf, type TargetPath } from '../
 import { generationDirectory, GENERATIONS, isMounted, JOURNAL } from '../../core/records/generation';
 import { WRAPPERS } from '../../core/wrapper';
 import type { Wrong } from '../../core/report/verify-report';
-import { readStatus } from '../../system/reading';
+import { readStatus } from '../../system/tree/reading';
 import type { Watched } from '../../system/watcher';
-import { roleLink } from '../generations';
-import { isLocked, LOCK } from '../locked';
-import type { Machine } from '../machine';
-import { prepareTransition } from '../prepare';
+import { roleLink } from '../state/generations';
+import { isLocked, LOCK } from '../state/locked';
+import type { Machine } from '../state/machine';
+import { prepareTransition } from '../deciding/prepare';
 import { wrapperLink } from '../wrappers/looking';
-import { driftIn } from '../drifting';
+import { driftIn } from '../checking/drifting';
 
 /** What a look at the machine came to. */
 export type Look =

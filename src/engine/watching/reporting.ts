@@ -3,7 +3,7 @@ import { ActivateError } from '../../core/errors';
 import type { TargetPath } from '../../core/path';
 import { type Known, nothingKnown, notice, spareOthers, takeTurn } from '../../core/watching/drift';
 import type { WatchEvent } from '../../core/watching/event';
-import { repair } from '../repairing';
+import { repair } from '../checking/repairing';
 import type { Look } from './looking';
 import type { WatchOptions } from './watching';
 

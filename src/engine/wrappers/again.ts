@@ -4,8 +4,8 @@ import { describeConflict } from '../../core/report/report';
 import { decideWrappers, planWrappers } from '../../core/plan/wrappers';
 import type { Step } from '../../core/plan/step';
 import type { Wrapper } from '../../core/wrapper';
-import { readRecorded } from '../generations';
-import type { Machine } from '../machine';
+import { readRecorded } from '../state/generations';
+import type { Machine } from '../state/machine';
 import { lookAtWrappers } from './looking';
 import { discardWrappers, isWrapperStep, performWrapperStep } from './making';
 

@@ -11,10 +11,10 @@ import {
   WRAPPERS,
   WRAPPERS_LINK,
 } from '../../core/wrapper';
-import { readCapabilityAttribute } from '../../system/capabilities';
-import { type Mount, readMounts } from '../../system/mounts';
-import { digestFile, listDirectory, readLinkText, readStatus } from '../../system/reading';
-import type { Machine } from '../machine';
+import { readCapabilityAttribute } from '../../system/host/capabilities';
+import { type Mount, readMounts } from '../../system/mounts/mounts';
+import { digestFile, listDirectory, readLinkText, readStatus } from '../../system/tree/reading';
+import type { Machine } from '../state/machine';
 
 /** Looks at the wrappers that are there. Writes nothing. */
 export function lookAtWrappers(machine: Machine): WrappersFound {

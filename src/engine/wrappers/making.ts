@@ -17,15 +17,15 @@ import {
   removeDirectory,
   removeFile,
   replaceSymlink,
-} from '../../system/changing';
-import { createFile } from '../../system/copying';
-import { readHostBytes } from '../../system/host-files';
-import { unmountLazily } from '../../system/mounting';
+} from '../../system/tree/changing';
+import { createFile } from '../../system/tree/copying';
+import { readHostBytes } from '../../system/host/host-files';
+import { unmountLazily } from '../../system/mounts/mounting';
 import { requireProgram, runProgram } from '../../system/programs';
-import { listDirectory, readLinkText, readStatus } from '../../system/reading';
-import { removeTree } from '../../system/removing';
+import { listDirectory, readLinkText, readStatus } from '../../system/tree/reading';
+import { removeTree } from '../../system/tree/removing';
 import { errnoOf } from '../../system/syscalls/errno';
-import { heldDescriptors, type Machine } from '../machine';
+import { heldDescriptors, type Machine } from '../state/machine';
 import { lookAtWrapper, wrapperLink, wrapperMount } from './looking';
 
 /** A step that is about wrappers. */

@@ -4,14 +4,14 @@ import { wrapperOwners, type WrapperRule } from '../../core/policy/wrapper-rules
 import { whyNotWrapped } from '../../core/snippet/full-snippet';
 import { GENERATIONS } from '../../core/records/generation';
 import { additionPathOf, overlayPathOf, sourceOf, type Wrapper } from '../../core/wrapper';
-import { resolveInRoot } from '../../system/following';
-import { resolveHostPath } from '../../system/host-files';
-import { digestHostFile, readStatus } from '../../system/reading';
-import type { Root } from '../../system/rooted';
+import { resolveInRoot } from '../../system/tree/following';
+import { resolveHostPath } from '../../system/host/host-files';
+import { digestHostFile, readStatus } from '../../system/tree/reading';
+import type { Root } from '../../system/tree/rooted';
 import type { Addition } from '../closure/closure';
 import type { Elsewhere } from '../closure/content';
 import type { Unread } from '../closure/contents';
-import type { Machine } from '../machine';
+import type { Machine } from '../state/machine';
 
 /** Where the programs are that a closure's wrappers are made from. */
 export interface WrapperPlaces {

@@ -1,12 +1,12 @@
 import { ActivateError } from '../../core/errors';
-import type { PathChange, View, ViewContent } from '../../core/report/change';
+import type { PathChange, View, ViewContent } from '../../core/report/change/change';
 import { joinTarget, nameOf, type TargetPath } from '../../core/path';
 import type { WrapperChange } from '../../core/plan/wrappers';
 import { type FoundWrapper, type Wrapper, WRAPPERS } from '../../core/wrapper';
-import { readHostBytes } from '../../system/host-files';
-import type { Machine } from '../machine';
-import type { Prepared } from '../prepare';
-import { readContent, type ViewOptions, withhold } from '../views';
+import { readHostBytes } from '../../system/host/host-files';
+import type { Machine } from '../state/machine';
+import type { Prepared } from '../deciding/prepare';
+import { readContent, type ViewOptions, withhold } from '../previewing/views';
 import { wrapperLink } from './looking';
 import { readableSource } from './sources';
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
 import type { TargetPath } from '../../../src/core/path';
-import type { PathChange, View } from '../../../src/core/report/change';
-import { displayName, escapeLine } from '../../../src/core/report/display';
-import { paintFor } from '../../../src/core/report/paint';
-import { renderPatch } from '../../../src/core/report/patch';
+import type { PathChange, View } from '../../../src/core/report/change/change';
+import { displayName, escapeLine } from '../../../src/core/report/text/display';
+import { paintFor } from '../../../src/core/report/text/paint';
+import { renderPatch } from '../../../src/core/report/change/patch';
 import { absent, change, directory, file, hidden, link } from '../../support/changes';
 import { foundFile } from '../../support/entries';
 import { trickyNames } from '../../support/names';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { Generation } from '../../../src/core/records/generation';
 import { renderGenerations, renderStatus, type Status } from '../../../src/core/report/generations-report';
-import { paintFor } from '../../../src/core/report/paint';
+import { paintFor } from '../../../src/core/report/text/paint';
 import { type Preview, renderPreview, renderRemarks } from '../../../src/core/report/preview';
 import { absent, change, file } from '../../support/changes';
 import { foundFile, path } from '../../support/entries';

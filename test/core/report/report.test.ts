@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { ActivateError } from '../../../src/core/errors';
 import type { Conflict } from '../../../src/core/plan/decision';
-import { renderLogLine } from '../../../src/core/report/log-line';
+import { renderLogLine } from '../../../src/core/report/text/log-line';
 import { renderSwitched, type Switched } from '../../../src/core/report/outcome';
 import {
   adviceOn,

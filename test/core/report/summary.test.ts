@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import * as fc from 'fast-check';
-import type { View } from '../../../src/core/report/change';
-import { displayWidth } from '../../../src/core/report/display';
-import { paintFor } from '../../../src/core/report/paint';
+import type { View } from '../../../src/core/report/change/change';
+import { displayWidth } from '../../../src/core/report/text/display';
+import { paintFor } from '../../../src/core/report/text/paint';
 import { comparePaths } from '../../../src/core/path';
 import { changeToJson, countLines, renderNameStatus, renderStat, statusOf } from '../../../src/core/report/summary';
 import { absent, change, directory, file, hidden, link, side } from '../../support/changes';

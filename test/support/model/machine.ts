@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { ActivateError } from '../../../src/core/errors';
 import type { Step } from '../../../src/core/plan/step';
-import { withMachine } from '../../../src/engine/machine';
-import type { Target } from '../../../src/engine/prepare';
+import { withMachine } from '../../../src/engine/state/machine';
+import type { Target } from '../../../src/engine/deciding/prepare';
 
 export type { Target };
 import { carryOut } from '../../../src/engine/transition/transition';

@@ -1,7 +1,7 @@
 import { writeFileSync, mkdirSync, chmodSync } from 'node:fs';
-import { changeMode, changeOwner, makeDirectory, makeSymlink } from '../../../src/system/changing';
-import { canWriteDirectory, readFile, readStatus } from '../../../src/system/reading';
-import { openRoot } from '../../../src/system/rooted';
+import { changeMode, changeOwner, makeDirectory, makeSymlink } from '../../../src/system/tree/changing';
+import { canWriteDirectory, readFile, readStatus } from '../../../src/system/tree/reading';
+import { openRoot } from '../../../src/system/tree/rooted';
 import { describeErrno } from '../../../src/system/syscalls/libc';
 import { ActivateError } from '../../../src/core/errors';
 import { at, failureOf } from '../temporary-root';

@@ -1,8 +1,8 @@
-import { renamePath } from '../../../src/system/changing';
-import { createFile } from '../../../src/system/copying';
-import { listDirectory, readFile } from '../../../src/system/reading';
-import { readRecord, writeRecord } from '../../../src/system/records';
-import { openRoot } from '../../../src/system/rooted';
+import { renamePath } from '../../../src/system/tree/changing';
+import { createFile } from '../../../src/system/tree/copying';
+import { listDirectory, readFile } from '../../../src/system/tree/reading';
+import { readRecord, writeRecord } from '../../../src/system/tree/records';
+import { openRoot } from '../../../src/system/tree/rooted';
 import { at, failureOf, run } from '../temporary-root';
 
 // A filesystem of 64 KiB: what does not fit must leave no trace, and the old record.

@@ -1,5 +1,5 @@
 import { tryLock } from '../../../src/system/locking';
-import { openRoot } from '../../../src/system/rooted';
+import { openRoot } from '../../../src/system/tree/rooted';
 import { at } from '../temporary-root';
 
 // Holds the lock until it is killed, with a child that must not keep it any longer.

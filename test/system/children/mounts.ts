@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { readMounts } from '../../../src/system/mounts';
-import { listDirectory, readStatus } from '../../../src/system/reading';
-import { removeTree } from '../../../src/system/removing';
-import { openRoot } from '../../../src/system/rooted';
+import { readMounts } from '../../../src/system/mounts/mounts';
+import { listDirectory, readStatus } from '../../../src/system/tree/reading';
+import { removeTree } from '../../../src/system/tree/removing';
+import { openRoot } from '../../../src/system/tree/rooted';
 import { openInOneCall, openStepByStep } from '../../../src/system/syscalls/beneath';
 import { open } from '../../../src/system/syscalls/files';
 import { at, failureOf, run } from '../temporary-root';

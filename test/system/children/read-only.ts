@@ -1,6 +1,6 @@
-import { makeDirectory, makeSymlink } from '../../../src/system/changing';
-import { canWriteDirectory } from '../../../src/system/reading';
-import { openRoot } from '../../../src/system/rooted';
+import { makeDirectory, makeSymlink } from '../../../src/system/tree/changing';
+import { canWriteDirectory } from '../../../src/system/tree/reading';
+import { openRoot } from '../../../src/system/tree/rooted';
 import { at, failureOf, run } from '../temporary-root';
 
 const path = process.argv[2] ?? '';
