@@ -66,19 +66,28 @@ function timesOf(text: string): Times {
 }
 
 function print(group: readonly Row[]): void {
-  const [first, second] = group.map(({ times }) => times.slice(1));
-  for (const { what, times } of group) {
-    const counted = times.slice(1);
-    const [start, finish] = [median(counted.map((each) => each.start)), median(counted.map((each) => each.finish))];
-    console.log(`  ${what.padEnd(24)} systemd starts at ${start.toFixed(2)} s, all is up at ${finish.toFixed(2)} s`);
+  const counted = group.map(({ times }) => times.slice(1));
+  for (const [index, { what }] of group.entries()) {
+    const [start, finish] = (['start', 'finish'] as const).map((stamp) =>
+      median((counted[index] ?? []).map((each) => each[stamp])).toFixed(2),
+    );
+    console.log(`  ${what.padEnd(24)} systemd starts at ${start} s, all is up at ${finish} s`);
   }
-  const added = (of: (times: Times) => number): string =>
-    (median((first ?? []).map(of)) - median((second ?? []).map(of))).toFixed(2);
+  const [first = [], second = []] = counted;
+  const added = (stamp: keyof Times): string => {
+    const differences = first.map((each, run) => each[stamp] - (second[run]?.[stamp] ?? Number.NaN));
+    const [low = 0, middle = 0, high = 0] = [0.25, 0.5, 0.75].map((part) => quantile(differences, part));
+    return `${middle.toFixed(2)} s (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  };
   console.log(
-    `  adds ${added((each) => each.start)} s before systemd starts, ${added((each) => each.finish)} s in all\n`,
+    `  adds ${added('start')} before systemd starts, ${added('finish')} in all: run by run, with quartiles\n`,
   );
 }
 
+function quantile(values: readonly number[], part: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * part)] ?? Number.NaN;
+}
+
 function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+  return quantile(values, 0.5);
 }

@@ -160,8 +160,8 @@ const steps: readonly Step[] = [
       'activate rollback 0',
       note('after'),
       'activate boot 1',
-      // It pulls in all that a boot starts with.
-      'systemctl start systemd-tmpfiles-clean.service',
+      // So does whatever is started later.
+      'systemctl start sysinit.target',
       noteRoles('not shown'),
       'activate boot 0',
     ].join('\n'),
