@@ -45,15 +45,13 @@ export interface HookInput {
   readonly closure: readonly AddonMember[];
   /** The names of modules among that, for kernels that it does not know. */
   readonly modules: readonly string[];
-  /** Whether PID 1 finds all of a generation on the filesystem that it starts from, or has to mount it first. */
-  readonly filesystems: 'the root alone' | 'its own';
 }
 
 /**
  * What a hook needs, in the order of its paths. Nothing of it is in /etc, which is managed: units are enabled by links beside them.
  */
 export function hookFiles(hook: HookName, input: HookInput): HookFile[] {
-  return [...common(input.program), ...own[hook](input), ...lateFiles(hook, input)].toSorted((a, b) =>
+  return [...common(input.program), ...own[hook](input), ...lateFiles(hook)].toSorted((a, b) =>
     a.path < b.path ? -1 : 1,
   );
 }
@@ -68,14 +66,7 @@ export function addonMembers(): AddonMember[] {
  * looked for where packages have it.
  */
 export function hookArchive(hook: 'init' | 'oneshot'): Uint8Array {
-  return renderAddon(
-    hookFiles(hook, {
-      program: '/usr/bin/activate',
-      closure: [],
-      modules: [],
-      filesystems: 'its own',
-    }).map(memberOf),
-  );
+  return renderAddon(hookFiles(hook, { program: '/usr/bin/activate', closure: [], modules: [] }).map(memberOf));
 }
 
 function memberOf(file: HookFile): AddonMember {
@@ -135,13 +126,11 @@ const own: Readonly<Record<HookName, (input: HookInput) => HookFile[]>> = {
  * The service that shows a generation once PID 1 runs. Behind any other hook it does so where that one has not run, such as in an
  * initrd that was made before: much is too late then, but programs, logins and services find their files.
  */
-function lateFiles(hook: HookName, { filesystems }: HookInput): HookFile[] {
+function lateFiles(hook: HookName): HookFile[] {
   const isHook = hook === 'oneshot';
-  // A mount that is needed first would have to come before the service and after it.
-  if (!isHook && filesystems === 'its own') return [];
-  const content = activateBoot
-    .replace('@HOOK@', isHook ? 'oneshot' : FALLBACK)
-    .replace('@CONDITION@\n', isHook ? '' : `ConditionPathIsSymbolicLink=${STATE}/default\n`);
+  // It stands in for another one only where the state is there: it comes before all mounts that it could wait for.
+  const needs = isHook ? `RequiresMountsFor=${STATE} /run` : `ConditionPathIsSymbolicLink=${STATE}/default`;
+  const content = activateBoot.replace('@HOOK@', isHook ? 'oneshot' : FALLBACK).replace('@NEEDS@', needs);
   const why = isHook ? 'shows a generation early at boot' : 'shows a generation where the hook has not run';
   return [
     ...unit('activate-boot.service', content, why),

@@ -8,7 +8,6 @@ import type { TargetPath } from '../../core/path';
 import { digestBytes } from '../../system/host/host-files';
 import { readStatus } from '../../system/tree/reading';
 import type { Machine } from '../state/machine';
-import { readOwnFilesystems } from './facts';
 import { findHookFile } from './placing';
 import { readHooksRecord } from './recorded';
 import { readWantedInitrd } from './wanted';
@@ -28,8 +27,7 @@ export function planHook(
 ): HookPlan {
   const { closure, modules, digest } = readWantedInitrd(machine);
   const program = findProgram(context, machine);
-  const filesystems = readOwnFilesystems(machine).length === 0 ? 'the root alone' : 'its own';
-  const files = hookFiles(hook, { program: program.path, closure, modules, filesystems });
+  const files = hookFiles(hook, { program: program.path, closure, modules });
   const plan = planFiles(context, machine, [files, recorded]);
   return { plan, program, initrd: isInInitrd(hook) ? digest : undefined };
 }

@@ -110,7 +110,6 @@ describe.each([...hookNames])('the hook %s', (hook) => {
     program: '/opt/activate/bin/activate',
     closure: [],
     modules: [],
-    filesystems: 'the root alone',
   });
 
   test('has nothing in /etc, which is managed', () => {
