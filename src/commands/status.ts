@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../context';
-import { isAsRecorded, renderStatus } from '../core/report/generations-report';
+import { isAsRecorded, renderStatus } from '../core/report/status-report';
 import { ageOf, readMachineStatus } from '../engine/checking/status';
 import type { Run } from '../options';
 import { say } from '../saying';

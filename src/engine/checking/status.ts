@@ -4,7 +4,7 @@ import { STATE } from '../../core/entry';
 import { decisionLetter, driftLetter, joinColumns, type Letter, wrapperLetters } from '../../core/status/columns';
 import { isBelow, type TargetPath } from '../../core/path';
 import type { Ledger } from '../../core/records/ledger';
-import type { Status } from '../../core/report/generations-report';
+import type { Status } from '../../core/report/status-report';
 import { ActivateError } from '../../core/errors';
 import { type Generation, isMounted, JOURNAL, MOUNTS } from '../../core/records/generation';
 import { readStatus } from '../../system/tree/reading';
