@@ -79,7 +79,7 @@ describe('install', () => {
       const unit = (): string => readFileSync(sandbox.on(`${UNITS}/activate-boot.service`), 'utf8');
       expect(existsSync(sandbox.on(`${UNITS}/sysinit.target.wants/activate-boot.service`))).toBe(true);
       expect(unit()).toMatch(/^ConditionPathIsSymbolicLink=\/var\/lib\/activate\/default$/mu);
-      expect(unit()).toMatch(/^ConditionPathExists=!\/run\/activate$/mu);
+      expect(unit()).toMatch(/^ExecCondition=.*is-active sysinit\.target/mu);
       expect(unit()).toMatch(/^Environment=.* HOOK=fallback$/mu);
       // It comes before them all: to wait for one would be a cycle in every boot.
       expect(unit()).not.toContain('RequiresMountsFor');
