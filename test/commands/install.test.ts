@@ -8,6 +8,7 @@ import {
   readlinkSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
 } from 'node:fs';
 import { activateOn, insistOn, runActivate } from '../support/cli';
 import { writeClosure, writeContents } from '../support/closures';
@@ -267,6 +268,28 @@ describe('with a oneshot', () => {
       );
       expect(existsSync(sandbox.on('/etc/crypttab'))).toBe(false);
     });
+  });
+});
+
+test('initrds that were made before the hook are named by a switch and by status, until one is made', async () => {
+  await withSandbox(async (sandbox) => {
+    const said: string[] = [];
+    const warn = (message: string): void => void said.push(message);
+    const log = { debug: () => undefined, info: () => undefined, warn, error: () => undefined };
+    const run = (...argv: string[]) => runActivate(['--root', sandbox.root, ...argv], { log });
+    makeMachine(sandbox, '/usr/bin/dracut', '/boot/initrd.img-6.1', '/boot/token/6.1/initrd', '/boot/vmlinuz-6.1');
+    for (const name of ['initrd.img-6.1', 'token/6.1/initrd']) utimesSync(sandbox.on(`/boot/${name}`), 1e9, 1e9);
+    mkdirSync(sandbox.on('/run/systemd/system'), { recursive: true });
+    await run('install');
+    await run('switch', writeClosure(sandbox, 'one', { 'etc/motd': '1' }));
+    const what = 'dracut --regenerate-all --force` before you reboot';
+    expect(said).toEqual([`the initrds were made before the boot hook was installed: \`${what}`]);
+    expect((await run('status')).stdout).toContain(`  The initrds were made before it was installed: \`${what}.\n`);
+    const later = Date.now() / 1000 + 9;
+    utimesSync(sandbox.on('/boot/token/6.1/initrd'), later, later);
+    await run('switch', writeClosure(sandbox, 'two', { 'etc/motd': '2' }));
+    expect(said).toHaveLength(1);
+    expect((await run('status')).stdout).not.toContain('were made before');
   });
 });
 

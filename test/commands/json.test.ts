@@ -142,6 +142,7 @@ describe('--json prints one document with a schema', () => {
         'generations',
         'hook',
         'staleHookFiles',
+        'staleInitrds',
         'interrupted',
         'pointer',
         'content',

@@ -69,6 +69,7 @@ describe('a closure for one time only', () => {
       boot: null,
       hook: null,
       staleHookFiles: [],
+      staleInitrds: false,
       generations: [generation(1, a)],
       interrupted: null,
       content: 'there',

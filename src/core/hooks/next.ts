@@ -8,7 +8,8 @@ export interface Next {
   readonly command?: readonly [program: string, ...args: readonly string[]];
 }
 
-const rebuilds: Readonly<Partial<Record<HookName, NonNullable<Next['command']>>>> = {
+/** What makes all initrds anew, where that is one command everywhere. */
+export const rebuilds: Readonly<Partial<Record<HookName, NonNullable<Next['command']>>>> = {
   dracut: ['dracut', '--regenerate-all', '--force'],
   'initramfs-tools': ['update-initramfs', '-u', '-k', 'all'],
 };

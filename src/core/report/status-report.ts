@@ -1,4 +1,5 @@
 import { type HookName, hookTitles } from '../hooks/hook';
+import { rebuilds } from '../hooks/next';
 import type { BootRecord } from '../records/boot';
 import type { Generation } from '../records/generation';
 import { isImage } from '../records/overlay';
@@ -33,6 +34,8 @@ export interface Status extends Roles {
   readonly hook: HookName | undefined;
   /** Its files that are not as this version installs them. */
   readonly staleHookFiles: readonly string[];
+  /** Whether the hook works in initrds, and all that can be seen were made before it was installed. */
+  readonly staleInitrds: boolean;
   /** Those of the generations that are shown through a mount, by number. */
   readonly mounts: Mounts;
   readonly managed: number;
@@ -107,7 +110,7 @@ function describe({ generations, tries }: Status, number: number, ageOf: AgeOf):
 }
 
 /** Where nothing is managed no boot needs one. */
-function hookLines({ hook, staleHookFiles, live, default: next, boot, booted }: Status): string[] {
+function hookLines({ hook, staleHookFiles, staleInitrds, live, default: next, boot, booted }: Status): string[] {
   const since = booted === undefined ? '; this boot began without it' : '';
   const stale =
     staleHookFiles.length === 0
@@ -116,7 +119,9 @@ function hookLines({ hook, staleHookFiles, live, default: next, boot, booted }: 
   if (hook !== undefined)
     return [
       `hook     ${hook}: ${hookTitles[hook]}${since}`,
-      ...lateLines(boot, hook),
+      ...(staleInitrds
+        ? [`  The initrds were made before it was installed: \`${rebuilds[hook]?.join(' ')}\` before you reboot.`]
+        : lateLines(boot, hook)),
       ...stale,
       ...listPaths('changed', staleHookFiles),
     ];

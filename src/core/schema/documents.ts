@@ -176,6 +176,7 @@ export const documents = {
     generations: v.array(v.strictObject(generation)),
     hook: v.nullable(hook),
     staleHookFiles: paths,
+    staleInitrds: v.boolean(),
     tries: v.record(v.string(), tries),
     mounts: v.record(v.string(), v.strictObject(mount)),
     interrupted: v.nullable(

@@ -13,6 +13,7 @@ import { whyPassedOver } from '../../core/status/next-boot';
 import { type LastBoot, readAllTries } from '../state/booting';
 import { readBootJournal } from '../boot/settling';
 import { backupNumbers } from '../backups/storing';
+import { areInitrdsOlder } from '../hooks/initrds';
 import { staleHookFiles } from '../hooks/planning';
 import { installedHook } from '../hooks/recorded';
 import { findGeneration, readGeneration, type State } from '../state/generations';
@@ -54,6 +55,7 @@ export function readMachineStatus(context: Context): Promise<Status> {
       content: contentOf(machine, of(live)),
       hook: installedHook(machine),
       staleHookFiles: staleHookFiles(context, machine),
+      staleInitrds: areInitrdsOlder(machine),
       managed: from.entries.length + to.wrappers.length,
       drifted: [...drifted.keys()],
       columns: joinColumns(drifted, nextLetters(context, machine, prepared)),

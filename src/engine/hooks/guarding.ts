@@ -2,6 +2,7 @@ import type { Context } from '../../context';
 import type { Entry } from '../../core/entry';
 import { ActivateError } from '../../core/errors';
 import { isInInitrd } from '../../core/hooks/hook';
+import { rebuilds } from '../../core/hooks/next';
 import { danglingAtBoot } from '../../core/hooks/real';
 import type { TargetPath } from '../../core/path';
 import { BOOT_RECORD } from '../../core/records/boot';
@@ -10,6 +11,7 @@ import { readStatus } from '../../system/tree/reading';
 import type { Machine } from '../state/machine';
 import type { Destination } from '../deciding/prepare';
 import { readOwnFilesystems } from './facts';
+import { areInitrdsOlder } from './initrds';
 import { installedHook, readHooksRecord } from './recorded';
 
 /**
@@ -28,6 +30,10 @@ export function refuseUnbootable(
     warnWithoutHook(context, machine);
     return;
   }
+  if (isBooted(machine) && areInitrdsOlder(machine))
+    context.log.warn(
+      `the initrds were made before the boot hook was installed: \`${rebuilds[hook]?.join(' ')}\` before you reboot`,
+    );
   const paths = danglingAtBoot(hook, readOwnFilesystems(machine), throughPointer(entries));
   if (paths.length === 0) return;
   throw new ActivateError(
@@ -41,11 +47,15 @@ export function refuseUnbootable(
  * What nobody booted, such as an image that is being built, is not about to be booted again; and where the boot left a record
  * there is a hook, which is none of `activate install`.
  */
-function warnWithoutHook({ log }: Context, { root }: Machine): void {
-  if (readStatus(root, BOOTED) === undefined || readStatus(root, BOOT_RECORD) !== undefined) return;
+function warnWithoutHook({ log }: Context, machine: Machine): void {
+  if (!isBooted(machine) || readStatus(machine.root, BOOT_RECORD) !== undefined) return;
   log.warn(
     'no boot hook is installed: the next boot would find links that lead nowhere; `activate install` before you reboot',
   );
+}
+
+function isBooted({ root }: Machine): boolean {
+  return readStatus(root, BOOTED) !== undefined;
 }
 
 /** @see sd_booted(3) */

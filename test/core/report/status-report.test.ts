@@ -11,6 +11,7 @@ const status: Status = {
   booted: undefined,
   hook: 'addon',
   staleHookFiles: [],
+  staleInitrds: false,
   boot: undefined,
   passesOver: undefined,
   tries: {},
