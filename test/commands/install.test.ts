@@ -271,12 +271,19 @@ describe('with a oneshot', () => {
   });
 });
 
+/** Runs commands, and keeps what they warn of. */
+function listenOn(sandbox: Sandbox): { readonly said: string[]; readonly run: (...argv: string[]) => Ran } {
+  const said: string[] = [];
+  const warn = (message: string): void => void said.push(message);
+  const log = { debug: () => undefined, info: () => undefined, warn, error: () => undefined };
+  return { said, run: async (...argv) => runActivate(['--root', sandbox.root, ...argv], { log }) };
+}
+
+type Ran = ReturnType<typeof runActivate>;
+
 test('initrds that were made before the hook are named by a switch and by status, until one is made', async () => {
   await withSandbox(async (sandbox) => {
-    const said: string[] = [];
-    const warn = (message: string): void => void said.push(message);
-    const log = { debug: () => undefined, info: () => undefined, warn, error: () => undefined };
-    const run = (...argv: string[]) => runActivate(['--root', sandbox.root, ...argv], { log });
+    const { said, run } = listenOn(sandbox);
     makeMachine(sandbox, '/usr/bin/dracut', '/boot/initrd.img-6.1', '/boot/token/6.1/initrd', '/boot/vmlinuz-6.1');
     for (const name of ['initrd.img-6.1', 'token/6.1/initrd']) utimesSync(sandbox.on(`/boot/${name}`), 1e9, 1e9);
     mkdirSync(sandbox.on('/run/systemd/system'), { recursive: true });
@@ -295,10 +302,7 @@ test('initrds that were made before the hook are named by a switch and by status
 
 test('without a hook a switch of a machine that was booted says what the next boot would find, and does it', async () => {
   await withSandbox(async (sandbox) => {
-    const said: string[] = [];
-    const warn = (message: string): void => void said.push(message);
-    const log = { debug: () => undefined, info: () => undefined, warn, error: () => undefined };
-    const run = (...argv: string[]) => runActivate(['--root', sandbox.root, ...argv], { log });
+    const { said, run } = listenOn(sandbox);
     await run('switch', writeClosure(sandbox, 'one', { 'etc/motd': '1' }));
     expect(said).toEqual([]);
     mkdirSync(sandbox.on('/run/systemd/system'), { recursive: true });

@@ -160,7 +160,7 @@ const steps: readonly Step[] = [
       'activate rollback 0',
       note('after'),
       'activate boot 1',
-      // So does whatever is started later.
+      // Whatever is started later pulls this in.
       'systemctl start sysinit.target',
       noteRoles('not shown'),
       'activate boot 0',
